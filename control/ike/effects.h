@@ -1,0 +1,120 @@
+// What an IKE state machine asks the world to do, in order: the only output it has.
+//
+// The world (control/) carries effects out one by one. A Send that stands behind an InstallInbound in
+// the same list is held until that SA's Installed came back from the data path, so that the peer never
+// learns of an SA that does not yet receive (RFC 7296 2.9 leaves no other safe order).
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "conf/address.h"
+#include "crypto/algorithms.h"
+#include "crypto/secrets.h"
+
+namespace causeway::ike {
+
+// Milliseconds since an origin that control (or a test) chose: the state machine's whole idea of time.
+using Time = std::chrono::milliseconds;
+
+using TunnelId = std::uint32_t;   // same numbers as dataplane::TunnelId
+using ChildSlot = std::uint32_t;  // same numbers as dataplane::ChildSlot
+
+struct Datagram {
+  conf::Endpoint local, remote;  // port 4500 on `local` means: behind the non-ESP marker, which is stripped here
+  std::vector<std::uint8_t> bytes;
+};
+
+// Why something failed or ended: kept, shown, used by diagnose; never sent to the peer.
+enum class Cause : std::uint8_t {
+  none, closed_by_us, closed_by_peer, peer_silent, peer_refused_proposal, no_common_proposal, authentication_failed,
+  peer_refused_authentication, wrong_identity, selectors_refused, selectors_disjoint, invalid_ke, syntax,
+  unsupported_critical_payload, no_config_for_peer, certificate, child_refused, expired, resources, replaced, internal,
+};
+struct Reason {
+  Cause cause = Cause::none;
+  std::string text;    // one sentence that names the cause and the cure
+  std::string ours;    // what we offered or expected, where that is the matter
+  std::string theirs;  // what the peer offered or sent
+  std::vector<std::string> candidates;  // where the protocol hides the cause: ranked, most likely first
+};
+
+// A pair of ESP SAs as negotiated. Shared between the two install effects; wiped with its last owner.
+struct ChildSa {
+  TunnelId tunnel = 0;
+  ChildSlot child = 0;
+  std::uint32_t spi_in = 0, spi_out = 0;  // host order
+  crypto::EspSuite suite;
+  crypto::Secret encryption_in, integrity_in, encryption_out, integrity_out;  // cipher key with its salt behind
+  conf::SelectorSet selectors;  // local = ours
+  conf::Endpoint local, remote;
+  bool udp_encap = false;
+  bool peer_behind_nat_only = false;  // peer behind NAT and we are not: its moves are reported
+  std::string key_exchange;           // "ecp384" where the child had a key exchange of its own
+};
+
+struct Send {
+  conf::Endpoint local, remote;  // local.port 4500: control puts the non-ESP marker in front
+  std::vector<std::uint8_t> message;
+};
+struct SendKeepalive {
+  conf::Endpoint local, remote;
+};
+struct InstallInbound {
+  std::shared_ptr<const ChildSa> sa;
+};
+struct UseOutbound {  // installs the outbound SA and sends the child's traffic on it from now on
+  std::shared_ptr<const ChildSa> sa;
+};
+struct RemoveInbound {
+  std::uint32_t spi = 0;
+  ChildSlot child = 0;
+  Time after{0};  // grace from now on for packets still on their way
+};
+struct RemoveOutbound {
+  std::uint32_t spi = 0;
+  ChildSlot child = 0;
+};
+struct EndpointsChanged {  // the peer's (or our) outer address of established SAs moved
+  std::vector<std::uint32_t> spis_out;
+  conf::Endpoint local, remote;
+};
+struct IkeEstablished {};
+struct ChildEstablished {
+  std::shared_ptr<const ChildSa> sa;
+  bool rekey = false;
+};
+struct ChildClosed {
+  ChildSlot child = 0;
+  std::uint32_t spi_in = 0;
+  Reason reason;
+  bool replaced = false;  // another SA of the same child lives on
+};
+struct ChildFailed {  // a child that was asked for did not come up; the IKE SA stays
+  ChildSlot child = 0;
+  Reason reason;
+};
+class IkeSa;
+struct NewIkeSa {  // a rekey made a successor that inherited the children
+  std::unique_ptr<IkeSa> successor;
+};
+struct IkeClosed {  // nothing more comes from this IKE SA; its children are gone unless inherited
+  Reason reason;
+};
+struct Notice {  // for the log
+  enum class Level : std::uint8_t { debug, info, warning };
+  Level level = Level::info;
+  std::string text;
+};
+
+using Effect = std::variant<Send, SendKeepalive, InstallInbound, UseOutbound, RemoveInbound, RemoveOutbound,
+                            EndpointsChanged, IkeEstablished, ChildEstablished, ChildClosed, ChildFailed, NewIkeSa,
+                            IkeClosed, Notice>;
+using Effects = std::vector<Effect>;
+
+}  // namespace causeway::ike

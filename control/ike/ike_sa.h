@@ -1,0 +1,96 @@
+// One IKE SA of either version as control sees it: events and the time go in, effects come out.
+// It reads no clock, opens no socket, knows no DPDK, and may be driven by a test's virtual time.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "conf/config.h"
+#include "control/ike/effects.h"
+#include "crypto/random.h"
+
+namespace causeway::ike {
+
+// What the world lends to a state machine. Outlives every IkeSa made with it.
+class Environment {
+ public:
+  virtual ~Environment() = default;
+  virtual crypto::Random& random() = 0;
+  virtual std::uint32_t allocate_spi(TunnelId tunnel) = 0;  // inbound ESP SPI, 0: none left
+  virtual void release_spi(std::uint32_t spi) = 0;          // for one that was never installed
+};
+
+struct ChildSettings {
+  ChildSlot slot = 0;
+  std::string name;             // what `status` calls it
+  conf::SelectorSet selectors;  // as configured
+};
+
+// Everything a negotiation with one peer is made of: the tunnel's configuration, resolved. Immutable.
+struct PeerSettings {
+  TunnelId tunnel = 0;
+  conf::Tunnel config;
+  conf::Endpoint local;                  // own address, port 500
+  std::optional<conf::Endpoint> remote;  // unset for `remote = "any"`
+  crypto::Secret psk;
+  std::vector<ChildSettings> children;   // at least one
+};
+
+struct ChildStatus {
+  ChildSlot slot = 0;
+  std::string name;
+  crypto::EspSuite suite;
+  bool udp_encap = false;
+  std::uint32_t spi_in = 0, spi_out = 0;
+  conf::SelectorSet selectors;
+  std::optional<Time> rekey_at;
+};
+
+struct IkeStatus {
+  int version = 2;
+  bool established = false;
+  bool initiator = false;
+  std::uint64_t spi_initiator = 0, spi_responder = 0;
+  std::string local_id, remote_id;
+  conf::Endpoint local, remote;
+  bool nat_us = false, nat_peer = false;
+  std::string suite;  // "aes256gcm16-prfsha384-ecp384"
+  Time established_at{0};
+  Time negotiation_time{0};  // from the first message to established
+  std::optional<Time> rekey_at;
+  std::vector<ChildStatus> children;
+  std::uint64_t dpd_sent = 0, dpd_received = 0, retransmitted = 0;
+  std::string stage;  // while connecting: "waiting for the answer to IKE_SA_INIT (3 sent)"
+};
+
+class IkeSa {
+ public:
+  virtual ~IkeSa() = default;
+
+  // Initiator: sends the first message, `child` to be negotiated with it. Responders are made by accept().
+  virtual void start(ChildSlot child, Time now, Effects& out) = 0;
+  virtual void receive(const Datagram& datagram, Time now, Effects& out) = 0;
+  // Retransmission, liveness, lifetimes: call when now >= deadline(); harmless when nothing is due.
+  virtual void tick(Time now, Effects& out) = 0;
+  [[nodiscard]] virtual std::optional<Time> deadline() const = 0;
+
+  virtual void create_child(ChildSlot child, Time now, Effects& out) = 0;
+  virtual void close_child(ChildSlot child, Time now, Effects& out) = 0;  // DELETE sent, answer awaited
+  virtual void rekey_child(ChildSlot child, Time now, Effects& out) = 0;
+  virtual void rekey_ike(Time now, Effects& out) = 0;
+  virtual void close(Time now, Effects& out) = 0;  // DELETE of the IKE SA; IkeClosed follows
+
+  // An authenticated ESP packet of any child arrived at `when`: as good as an answer (RFC 7296 2.4).
+  virtual void esp_received(Time when) = 0;
+  virtual void peer_moved(const conf::Endpoint& from, Time now, Effects& out) = 0;
+
+  [[nodiscard]] virtual TunnelId tunnel() const = 0;  // the one chosen so far; may change until authenticated
+  [[nodiscard]] virtual std::uint64_t local_spi() const = 0;  // by which datagrams find it
+  [[nodiscard]] virtual bool owns_reply_to(std::uint64_t initiator_spi, const conf::Endpoint& remote) const = 0;
+  [[nodiscard]] virtual IkeStatus status() const = 0;
+};
+
+}  // namespace causeway::ike
