@@ -15,24 +15,54 @@
 namespace causeway::crypto {
 
 enum class Encryption : std::uint16_t {  // transform type 1
-  none = 0, des3_cbc = 3, null = 11, aes_cbc = 12, aes_ctr = 13,
-  aes_gcm_8 = 18, aes_gcm_12 = 19, aes_gcm_16 = 20, null_aes_gmac = 21, chacha20_poly1305 = 28,
+  none = 0,
+  des3_cbc = 3,
+  null = 11,
+  aes_cbc = 12,
+  aes_ctr = 13,
+  aes_gcm_8 = 18,
+  aes_gcm_12 = 19,
+  aes_gcm_16 = 20,
+  null_aes_gmac = 21,
+  chacha20_poly1305 = 28,
 };
 
 enum class Integrity : std::uint16_t {  // transform type 3
-  none = 0, hmac_md5_96 = 1, hmac_sha1_96 = 2, aes_xcbc_96 = 5,
-  hmac_sha2_256_128 = 12, hmac_sha2_384_192 = 13, hmac_sha2_512_256 = 14,
+  none = 0,
+  hmac_md5_96 = 1,
+  hmac_sha1_96 = 2,
+  aes_xcbc_96 = 5,
+  hmac_sha2_256_128 = 12,
+  hmac_sha2_384_192 = 13,
+  hmac_sha2_512_256 = 14,
   hmac_sha2_256_96 = 1026,  // private use: old peers that truncate SHA2-256 to 96 bits
 };
 
 enum class Prf : std::uint16_t {  // transform type 2
-  none = 0, hmac_md5 = 1, hmac_sha1 = 2, aes_xcbc = 4, hmac_sha2_256 = 5, hmac_sha2_384 = 6, hmac_sha2_512 = 7,
+  none = 0,
+  hmac_md5 = 1,
+  hmac_sha1 = 2,
+  aes_xcbc = 4,
+  hmac_sha2_256 = 5,
+  hmac_sha2_384 = 6,
+  hmac_sha2_512 = 7,
 };
 
 enum class KeyExchange : std::uint16_t {  // transform type 4
-  none = 0, modp768 = 1, modp1024 = 2, modp1536 = 5, modp2048 = 14, modp3072 = 15, modp4096 = 16,
-  ecp256 = 19, ecp384 = 20, ecp521 = 21, curve25519 = 31,
-  mlkem512 = 35, mlkem768 = 36, mlkem1024 = 37,
+  none = 0,
+  modp768 = 1,
+  modp1024 = 2,
+  modp1536 = 5,
+  modp2048 = 14,
+  modp3072 = 15,
+  modp4096 = 16,
+  ecp256 = 19,
+  ecp384 = 20,
+  ecp521 = 21,
+  curve25519 = 31,
+  mlkem512 = 35,
+  mlkem768 = 36,
+  mlkem1024 = 37,
 };
 
 // One row per cipher and key length.
@@ -48,8 +78,8 @@ struct EncryptionInfo {
   bool legacy;                // only with `legacy = true`
   bool for_ike;
   bool for_esp;
-  std::uint8_t ikev1_esp_id;    // RFC 2407 4.4.4 and IANA; 0: not in IKEv1
-  std::uint8_t ikev1_phase1_id; // RFC 2409 appendix A; 0: not in IKEv1
+  std::uint8_t ikev1_esp_id;     // RFC 2407 4.4.4 and IANA; 0: not in IKEv1
+  std::uint8_t ikev1_phase1_id;  // RFC 2409 appendix A; 0: not in IKEv1
   [[nodiscard]] bool aead() const { return icv_octets != 0; }
 };
 

@@ -19,6 +19,9 @@ namespace causeway::crypto {
 // is the message's (RFC 7296 3.14): plaintext must be a multiple of block_octets().
 class MessageCipher {
  public:
+  MessageCipher(MessageCipher&&) noexcept = default;  // no copies: two with one key would use the same IVs
+  MessageCipher& operator=(MessageCipher&&) noexcept = default;
+
   // `encryption_key`: cipher key with its salt behind (SK_ei, SK_er). `integrity_key`: SK_ai, SK_ar, empty for an
   // AEAD. The error names a wrong size or an algorithm that IKE messages cannot use.
   static tl::expected<MessageCipher, std::string> make(Encryption encryption, std::uint16_t key_bits,

@@ -49,4 +49,9 @@ class SystemKeyExchange final : public KeyExchangeFactory {
 // Empty where this build and its OpenSSL can do it; else why not ("mlkem768 needs OpenSSL 3.5 or newer; this is ...").
 std::string unavailable(KeyExchange id);
 
+// For known answers: an initiator's half with a given private value (not for ML-KEM), and the prime of a MODP group.
+tl::expected<std::unique_ptr<KeyAgreement>, std::string> agreement_from_private(
+    KeyExchange id, std::span<const std::uint8_t> private_value);
+std::vector<std::uint8_t> modp_prime(KeyExchange id);
+
 }  // namespace causeway::crypto

@@ -15,7 +15,6 @@ void wipe(std::span<std::uint8_t> octets) noexcept;
 // True where both are equal; the time depends on the lengths alone.
 bool equal_constant_time(std::span<const std::uint8_t> a, std::span<const std::uint8_t> b) noexcept;
 
-
 // An owned, wiped octet string. Copyable on purpose (an SA and its IKE SA may both need a key);
 // every copy is wiped. Never printable.
 class Secret {
