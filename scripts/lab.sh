@@ -144,12 +144,19 @@ lab_up() {
   ip -n "$LAB-wan" route add blackhole 10.0.0.0/8
 }
 
-lab_down() {
-  local ns pid
-  [[ -n ${LAB:-} ]] || return 0
+lab_end_processes() {
+  local pid
   for pid in $(lab_pids); do kill -TERM "$pid" 2>/dev/null || true; done
-  no_pids() { [[ -z $(lab_pids) ]]; }
-  wait_for 5 no_pids || for pid in $(lab_pids); do kill -KILL "$pid" 2>/dev/null || true; done
+  wait_for 10 lab_is_quiet || for pid in $(lab_pids); do kill -KILL "$pid" 2>/dev/null || true; done
+  rm -f "$STATE"/*.pid
+}
+
+lab_is_quiet() { [[ -z $(lab_pids) ]]; }
+
+lab_down() {
+  local ns
+  [[ -n ${LAB:-} ]] || return 0
+  lab_end_processes
   for ns in $LAB_NAMESPACES; do
     [[ ! -e /run/netns/$LAB-$ns ]] || ip netns del "$LAB-$ns"
   done

@@ -1,0 +1,55 @@
+# scenario.sh - sourced by test/*/*.sh: a lab, and cases that print "ok ..." or "not ok ...: why".
+# shellcheck shell=bash
+#
+#   scenarios NAME            makes the lab; it goes away with the script
+#   scenario TITLE CMD...     one case: CMD runs in a subshell that ends at its first failing command,
+#                             so what it sets is its own; everything started in it is ended after it
+#   step TEXT                 what is tried now: the reason a failure is reported with
+#   expect TEXT CMD...        a step of one command
+#   is WHAT GOT WANTED        compares two strings
+#   matches WHAT GOT REGEX    and a string with an extended regular expression
+#
+# Logs of a failed case are kept in $CAUSEWAY_RESULTS (set by scripts/run-cases) and their ends shown.
+
+. "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lab.sh"
+
+scenarios() {
+  NAME=$1
+  trap lab_down EXIT
+  trap 'exit 130' INT TERM
+  lab_up "$NAME"
+}
+
+step() { echo "$*" >"$STATE/step"; echo "== $*"; }
+expect() { step "$1"; shift; "$@"; }
+is() { [[ $2 == "$3" ]] || { step "$1 is '$2', wanted '$3'"; return 1; }; }
+matches() { grep -qE -- "$3" <<<"$2" || { step "$1 is '$2', wanted something like '$3'"; return 1; }; }
+
+scenario() {
+  local title=$1 code=0; shift
+  echo "set-up" >"$STATE/step"
+  # Not behind "if" or "||": that would turn off errexit inside.
+  set +e
+  (set -Eeuo pipefail; "$@") >"$STATE/case.log" 2>&1
+  code=$?
+  set -e
+  if [[ $code == 0 ]]; then
+    echo "ok $NAME: $title"
+  else
+    echo "not ok $NAME: $title: $(<"$STATE/step")"
+    keep_logs "$title"
+  fi
+  lab_end_processes
+}
+
+keep_logs() {
+  local file kept=${CAUSEWAY_RESULTS:-}
+  for file in "$STATE"/case.log "$STATE"/*.out "$STATE"/gw?/charon.log; do
+    [[ -s $file ]] || continue
+    echo "--- ${file#"$STATE"/}"
+    tail -n 25 "$file"
+  done
+  [[ -n $kept ]] || return 0
+  mkdir -p "$kept"
+  cp -r "$STATE" "$kept/${1//[^A-Za-z0-9]/-}" 2>/dev/null || true
+}
