@@ -1,0 +1,295 @@
+#include "control/controller.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace causeway::control {
+
+namespace {
+
+constexpr Time kLook{1000};
+constexpr Time kDownPatience{3000};
+
+Level level_of(ike::Notice::Level level) {
+  switch (level) {
+    case ike::Notice::Level::debug:
+      return Level::debug;
+    case ike::Notice::Level::info:
+      return Level::info;
+    case ike::Notice::Level::warning:
+      break;
+  }
+  return Level::warning;
+}
+
+// RFC 792 and RFC 4443, as far as a tunnel's peer may cause them.
+std::string icmp_text(const dataplane::IcmpError& e) {
+  static constexpr std::array<std::string_view, 16> kUnreachable{"network unreachable",
+                                                                 "host unreachable",
+                                                                 "protocol unreachable",
+                                                                 "port unreachable",
+                                                                 "fragmentation needed",
+                                                                 "source route failed",
+                                                                 "network unknown",
+                                                                 "host unknown",
+                                                                 "source host isolated",
+                                                                 "network prohibited",
+                                                                 "host prohibited",
+                                                                 "network unreachable for this service",
+                                                                 "host unreachable for this service",
+                                                                 "communication prohibited",
+                                                                 "host precedence violation",
+                                                                 "precedence cutoff"};
+  std::string what = "type " + std::to_string(e.type) + " code " + std::to_string(e.code);
+  if (e.from.family == conf::Family::v4 && e.type == 3 && e.code < kUnreachable.size()) what = kUnreachable[e.code];
+  if (e.from.family == conf::Family::v4 && e.type == 11) what = "time exceeded";
+  return "ICMP " + what + " from " + e.from.str();
+}
+
+}  // namespace
+
+Controller::Controller(conf::Config config, std::vector<PeerSettingsPtr> peers, dataplane::Dataplane& dataplane,
+                       Engine engine, crypto::Random& random, Log& log)
+    : config_(std::move(config)),
+      dataplane_(dataplane),
+      random_(random),
+      log_(log),
+      gateway_(std::move(peers), *this, std::move(engine)),
+      order_([this](Action& action, std::uint64_t token) { carry(action, token); }),
+      keepalives_(config_.tunnels.size()) {}
+
+Controller::~Controller() = default;
+
+void Controller::begin(Time now) {
+  now_ = now;
+  Actions actions;
+  gateway_.begin(now_, actions);
+  run(std::move(actions));
+}
+
+void Controller::step(Time now) {
+  now_ = now;
+  dataplane_.poll(now_, [this](dataplane::Event&& event) { handle(std::move(event)); });
+  answer_names();
+  if (now_ >= next_look_) {
+    next_look_ = now_ + kLook;
+    look_for_signs_of_life();
+  }
+  if (const auto due = gateway_.deadline(); due && *due <= now_) {
+    Actions actions;
+    gateway_.tick(now_, actions);
+    run(std::move(actions));
+  }
+  while (!removals_.empty() && removals_.begin()->first <= now_) {
+    const auto [key, direction] = removals_.begin()->second;
+    removals_.erase(removals_.begin());
+    remove(direction, key.spi, key.child);
+  }
+  if (!waiting_.empty()) end_commands();
+}
+
+void Controller::shut_down(Time now) {
+  now_ = now;
+  Actions actions;
+  gateway_.down_all(now_, actions);
+  run(std::move(actions));
+}
+
+bool Controller::finished() const { return gateway_.idle() && order_.empty(); }
+
+// --- actions -> data path -----------------------------------------------------------------------------------
+
+void Controller::carry(Action& action, std::uint64_t token) {
+  using dataplane::Direction;
+  const ike::TunnelId id = action.tunnel;
+  if (auto* send = std::get_if<ike::Send>(&action.what)) {
+    dataplane_.send(send->local, send->remote, send->local.port == 4500, send->message);
+  } else if (auto* alive = std::get_if<ike::SendKeepalive>(&action.what)) {
+    ++keepalives_[id];
+    dataplane_.send_keepalive(alive->local, alive->remote);
+  } else if (auto* in = std::get_if<ike::InstallInbound>(&action.what)) {
+    install(*in->sa, Direction::inbound, token);
+  } else if (auto* use = std::get_if<ike::UseOutbound>(&action.what)) {
+    install(*use->sa, Direction::outbound, 0);
+  } else if (auto* gone_in = std::get_if<ike::RemoveInbound>(&action.what)) {
+    if (gone_in->after > Time(0)) {
+      removals_.emplace(now_ + gone_in->after, std::pair(SaKey{gone_in->spi, gone_in->child}, Direction::inbound));
+    } else {
+      remove(Direction::inbound, gone_in->spi, gone_in->child);
+    }
+  } else if (auto* gone_out = std::get_if<ike::RemoveOutbound>(&action.what)) {
+    remove(Direction::outbound, gone_out->spi, gone_out->child);
+  } else if (auto* moved = std::get_if<ike::EndpointsChanged>(&action.what)) {
+    for (const LiveChild& live : gateway_.tunnels()[id]->live_children()) {
+      const auto& spis = moved->spis_out;
+      if (std::find(spis.begin(), spis.end(), live.sa->spi_out) == spis.end()) continue;
+      dataplane_.update_endpoints(live.sa->spi_out, live.sa->child, moved->local, moved->remote);
+    }
+  } else if (auto* notice = std::get_if<ike::Notice>(&action.what)) {
+    log_.write(level_of(notice->level), config_.tunnels[id].name, notice->text);
+  } else if (auto* resolve = std::get_if<Resolve>(&action.what)) {
+    const auto family = gateway_.tunnels()[id]->settings().local.address.family;
+    resolver_.ask(id, resolve->name, family);
+  }
+}
+
+void Controller::install(const ike::ChildSa& sa, dataplane::Direction direction, std::uint64_t token) {
+  auto spec = make_sa(sa, direction, config_.tunnels[sa.tunnel], random_);
+  limits_[{spec.spi, spec.child}] = {spec.soft_bytes, spec.hard_bytes, spec.soft_packets, spec.hard_packets};
+  dataplane_.install(std::move(spec), token);
+}
+
+void Controller::remove(dataplane::Direction direction, std::uint32_t spi, ike::ChildSlot child) {
+  limits_.erase({spi, child});
+  if (direction == dataplane::Direction::inbound) packets_in_.erase(spi);
+  dataplane_.remove(direction, spi, child);
+}
+
+// --- data path -> gateway -------------------------------------------------------------------------------------
+
+void Controller::handle(dataplane::Event&& event) {
+  Actions actions;
+  if (auto* ike = std::get_if<dataplane::IkeDatagram>(&event)) {
+    ike::Datagram datagram{ike->local, ike->remote, std::move(ike->bytes)};
+    gateway_.receive(datagram, now_, actions);
+  } else if (const auto* installed = std::get_if<dataplane::Installed>(&event)) {
+    on_installed(*installed);
+  } else if (const auto* wanted = std::get_if<dataplane::Wanted>(&event)) {
+    gateway_.wanted(wanted->tunnel, wanted->child, now_, actions);
+  } else if (const auto* moved = std::get_if<dataplane::PeerMoved>(&event)) {
+    gateway_.peer_moved(moved->tunnel, moved->spi, moved->from, now_, actions);
+  } else if (const auto* limit = std::get_if<dataplane::LimitReached>(&event)) {
+    gateway_.limit_reached(limit->tunnel, limit->spi, limit->child, limit->hard, now_, actions);
+  } else if (const auto* icmp = std::get_if<dataplane::IcmpError>(&event)) {
+    on_icmp(*icmp);
+  } else if (const auto* link = std::get_if<dataplane::LinkChanged>(&event)) {
+    const std::string port = link->port < config_.ports.size() ? config_.ports[link->port].name : "?";
+    log_.warning("port " + port + (link->up ? ": link is up" : ": link is down"));
+  }
+  run(std::move(actions));
+}
+
+void Controller::on_installed(const dataplane::Installed& event) {
+  if (!event.ok) {
+    const auto direction = event.direction == dataplane::Direction::inbound ? "inbound" : "outbound";
+    log_.error(std::string("the data path refused an ") + direction + " SA: " + event.why);
+  }
+  const auto pending = order_.installed(event.token);
+  if (event.ok || !pending) return;
+  Actions actions;
+  gateway_.install_failed(pending->tunnel, pending->spi, pending->child, event.why, now_, actions);
+  run(std::move(actions));
+}
+
+void Controller::on_icmp(const dataplane::IcmpError& event) {
+  const std::string text = icmp_text(event);
+  log_.debug(text + " about " + event.quoted_remote.str());
+  gateway_.icmp_error(event.quoted_remote.address, text, now_);
+}
+
+// Authenticated packets are as good as answers to a liveness check (RFC 7296 2.4).
+void Controller::look_for_signs_of_life() {
+  for (const auto& tunnel : gateway_.tunnels()) {
+    for (const LiveChild& live : tunnel->live_children()) {
+      const auto c = dataplane_.counters(dataplane::Direction::inbound, live.sa->spi_in, live.sa->child);
+      if (!c) continue;
+      std::uint64_t& seen = packets_in_[live.sa->spi_in];
+      if (c->packets <= seen) continue;
+      seen = c->packets;
+      const Time when = c->last_used_ms != 0 ? std::min(now_, Time(c->last_used_ms)) : now_;
+      gateway_.esp_received(tunnel->settings().tunnel, live.sa->spi_in, when);
+    }
+  }
+}
+
+void Controller::answer_names() {
+  for (const Resolver::Answer& answer : resolver_.take()) {
+    Actions actions;
+    gateway_.resolved(answer.tag, answer.address, answer.error, now_, actions);
+    run(std::move(actions));
+  }
+}
+
+// --- commands ---------------------------------------------------------------------------------------------------
+
+void Controller::up(std::string_view name, Done done) {
+  const auto id = gateway_.find(name);
+  if (!id) return done({Outcome::Code::no_such_tunnel, "no tunnel is called " + std::string(name)});
+  const Tunnel& t = *gateway_.tunnels()[*id];
+  waiting_.push_back({Waiting::For::up, *id, t.counts().attempts_failed, 0, Time::max(), std::move(done)});
+  Actions actions;
+  gateway_.up(*id, now_, actions);
+  run(std::move(actions));
+  end_commands();
+}
+
+void Controller::down(std::string_view name, Done done) {
+  const auto id = gateway_.find(name);
+  if (!id) return done({Outcome::Code::no_such_tunnel, "no tunnel is called " + std::string(name)});
+  waiting_.push_back({Waiting::For::down, *id, 0, 0, now_ + kDownPatience, std::move(done)});
+  Actions actions;
+  gateway_.down(*id, now_, actions);
+  run(std::move(actions));
+  end_commands();
+}
+
+void Controller::rekey(std::string_view name, RekeyWhat what, std::string_view child, Done done) {
+  const auto id = gateway_.find(name);
+  if (!id) return done({Outcome::Code::no_such_tunnel, "no tunnel is called " + std::string(name)});
+  const Tunnel& t = *gateway_.tunnels()[*id];
+  if (t.state() != TunnelState::established) return done({Outcome::Code::failed, "it is not up"});
+  const auto children = t.live_children();
+  const auto called = [&](const LiveChild& l) { return t.child_name(l.sa->child) == child; };
+  if (what == RekeyWhat::child && std::none_of(children.begin(), children.end(), called)) {
+    return done({Outcome::Code::failed, "no child that is up is called " + std::string(child)});
+  }
+  waiting_.push_back({Waiting::For::rekey, *id, t.counts().children_failed, t.counts().rekeyed,
+                      now_ + std::chrono::seconds(60), std::move(done)});
+  Actions actions;
+  if (what == RekeyWhat::ike) gateway_.rekey_ike(*id, now_, actions);
+  for (const LiveChild& l : children) {
+    if (what == RekeyWhat::all_children || (what == RekeyWhat::child && called(l))) {
+      gateway_.rekey_child(*id, t.child_name(l.sa->child), now_, actions);
+    }
+  }
+  run(std::move(actions));
+  end_commands();
+}
+
+void Controller::end_commands() {
+  std::vector<std::pair<Done, Outcome>> ended;
+  std::erase_if(waiting_, [&](Waiting& w) {
+    auto result = outcome(w);
+    if (result) ended.emplace_back(std::move(w.done), std::move(*result));
+    return result.has_value();
+  });
+  for (auto& [done, result] : ended) done(std::move(result));
+}
+
+std::optional<Outcome> Controller::outcome(const Waiting& w) const {
+  const Tunnel& t = *gateway_.tunnels()[w.tunnel];
+  switch (w.what) {
+    case Waiting::For::up:
+      if (t.state() == TunnelState::established) return Outcome{Outcome::Code::done, "established"};
+      if (t.counts().attempts_failed > w.failed_before || !t.may_initiate() || t.taken_down()) {
+        return Outcome{Outcome::Code::failed, t.down_reason().value_or("it did not come up")};
+      }
+      return std::nullopt;
+    case Waiting::For::down:
+      if (t.idle() && t.live_children().empty()) return Outcome{Outcome::Code::done, "down"};
+      if (!t.taken_down()) return Outcome{Outcome::Code::failed, "another command brought it up again"};
+      if (now_ >= w.until) return Outcome{Outcome::Code::done, "down; the peer has not confirmed it"};
+      return std::nullopt;
+    case Waiting::For::rekey:
+      if (t.counts().rekeyed > w.created_before) return Outcome{Outcome::Code::done, "rekeyed"};
+      if (t.counts().children_failed > w.failed_before || t.state() != TunnelState::established) {
+        return Outcome{Outcome::Code::failed, sentence(t.last_reason())};
+      }
+      if (now_ >= w.until) return Outcome{Outcome::Code::failed, "the peer has not answered"};
+      return std::nullopt;
+  }
+  return std::nullopt;
+}
+
+}  // namespace causeway::control

@@ -1,0 +1,26 @@
+// How IKE SAs come into being, as values: the real engines, or a test's scripted ones.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+
+#include "control/ike/ike_sa.h"
+
+namespace causeway::control {
+
+using PeerSettingsPtr = std::shared_ptr<const ike::PeerSettings>;
+
+struct Engine {
+  // We speak first; nothing is sent before IkeSa::start().
+  std::function<std::unique_ptr<ike::IkeSa>(PeerSettingsPtr, ike::Environment&)> initiate;
+  // A first message from an address that `candidates` (never empty) allow; nullptr where no state is kept.
+  std::function<std::unique_ptr<ike::IkeSa>(const ike::Datagram&, std::span<const PeerSettingsPtr>, ike::Environment&,
+                                            ike::Time, ike::Effects&)>
+      accept;
+};
+
+// Chooses the IKE version by the tunnel's configuration and by the datagram's header.
+Engine real_engine();
+
+}  // namespace causeway::control

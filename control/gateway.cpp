@@ -1,0 +1,255 @@
+#include "control/gateway.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace causeway::control {
+
+namespace {
+
+// The fixed header that IKEv1 and IKEv2 share (RFC 7296 3.1, RFC 2408 3.1).
+struct Header {
+  std::uint64_t spi_initiator = 0, spi_responder = 0;
+  int version = 0;
+  bool from_initiator = false;  // IKEv2 only
+};
+
+std::optional<Header> parse_header(std::span<const std::uint8_t> bytes) {
+  if (bytes.size() < 28) return std::nullopt;
+  const auto be64 = [&](std::size_t at) {
+    std::uint64_t v = 0;
+    for (std::size_t i = 0; i < 8; ++i) v = v << 8 | bytes[at + i];
+    return v;
+  };
+  Header h{be64(0), be64(8), bytes[17] >> 4, (bytes[19] & 0x08) != 0};
+  if (h.spi_initiator == 0 || (h.version != 1 && h.version != 2)) return std::nullopt;
+  return h;
+}
+
+}  // namespace
+
+Gateway::Gateway(std::vector<PeerSettingsPtr> settings, ike::Environment& environment, Engine engine,
+                 HalfOpenLimits limits)
+    : environment_(environment), engine_(std::move(engine)), limits_(limits) {
+  for (auto& s : settings) tunnels_.push_back(std::make_unique<Tunnel>(std::move(s), environment_, engine_));
+  indexed_.resize(tunnels_.size());
+  deadline_of_.resize(tunnels_.size());
+}
+
+Tunnel* Gateway::at(ike::TunnelId id) { return id < tunnels_.size() ? tunnels_[id].get() : nullptr; }
+
+void Gateway::begin(Time now, Actions& out) {
+  for (ike::TunnelId id = 0; id < tunnels_.size(); ++id) {
+    tunnels_[id]->begin(now, out);
+    refresh(id);
+  }
+}
+
+void Gateway::receive(const ike::Datagram& datagram, Time now, Actions& out) {
+  const auto header = parse_header(datagram.bytes);
+  if (!header) {
+    ++counters_.malformed;
+    return;
+  }
+  // IKEv2 says who of the two sends; IKEv1 does not, so both SPIs are tried.
+  const std::uint64_t first = header->from_initiator ? header->spi_responder : header->spi_initiator;
+  if (const auto it = index_.find(first); first != 0 && it != index_.end()) {
+    deliver(first, datagram, now, out);
+    return;
+  }
+  if (header->version == 1 && index_.contains(header->spi_responder)) {
+    deliver(header->spi_responder, datagram, now, out);
+    return;
+  }
+  const bool may_be_first = header->spi_responder == 0 && (header->from_initiator || header->version == 1);
+  if (!may_be_first) {
+    ++counters_.unknown_spi;
+    return;
+  }
+  if (const auto it = first_messages_.find({header->spi_initiator, datagram.remote}); it != first_messages_.end()) {
+    deliver(it->second, datagram, now, out);
+    return;
+  }
+  admit(datagram, header->spi_initiator, header->version, now, out);
+}
+
+void Gateway::deliver(std::uint64_t local_spi, const ike::Datagram& datagram, Time now, Actions& out) {
+  const ike::TunnelId id = index_.at(local_spi).tunnel;
+  auto moved = tunnels_[id]->receive(local_spi, datagram, now, out);
+  if (moved) {  // the identities say that it is another tunnel's
+    const ike::TunnelId owner = moved->sa->tunnel();
+    const auto entry = index_.extract(local_spi);
+    std::erase(indexed_[id], local_spi);
+    if (Tunnel* t = at(owner)) {
+      index_[local_spi] = {owner, entry.mapped().first};
+      indexed_[owner].push_back(local_spi);
+      t->adopt(std::move(moved->sa), std::move(moved->effects), now, out);
+      refresh(owner);
+    }
+  }
+  refresh(id);
+}
+
+void Gateway::admit(const ike::Datagram& datagram, std::uint64_t initiator_spi, int version, Time now, Actions& out) {
+  const auto allowed = candidates(datagram, version);
+  if (allowed.empty()) {
+    ++counters_.unknown_peer;
+    return;
+  }
+  const auto from = half_open_by_address_.find(datagram.remote.address);
+  if (half_open_.size() >= limits_.total ||
+      (from != half_open_by_address_.end() && from->second >= limits_.per_address)) {
+    ++counters_.half_open_limit;
+    return;
+  }
+  ike::Effects effects;
+  auto sa = engine_.accept(datagram, allowed, environment_, now, effects);
+  const ike::TunnelId id = sa ? sa->tunnel() : allowed.front()->tunnel;
+  Tunnel* tunnel = at(id);
+  if (tunnel == nullptr) return;
+  if (!sa) {
+    tunnel->refused(std::move(effects), now, out);
+    return;
+  }
+  const std::uint64_t local_spi = sa->local_spi();
+  const FirstMessage first{initiator_spi, datagram.remote};
+  index_[local_spi] = {id, first};
+  indexed_[id].push_back(local_spi);
+  first_messages_[first] = local_spi;
+  half_open_[local_spi] = datagram.remote.address;
+  ++half_open_by_address_[datagram.remote.address];
+  tunnel->adopt(std::move(sa), std::move(effects), now, out);
+  refresh(id);
+}
+
+std::vector<PeerSettingsPtr> Gateway::candidates(const ike::Datagram& datagram, int version) const {
+  std::vector<PeerSettingsPtr> by_address, any;
+  for (const auto& t : tunnels_) {
+    const ike::PeerSettings& s = t->settings();
+    if (!t->accepts() || s.config.ike.version != version || s.local.address != datagram.local.address) continue;
+    if (s.config.remote_is_any()) {
+      any.push_back(t->settings_ptr());
+    } else if (s.remote && s.remote->address == datagram.remote.address) {
+      by_address.push_back(t->settings_ptr());
+    }
+  }
+  by_address.insert(by_address.end(), any.begin(), any.end());
+  return by_address;
+}
+
+void Gateway::refresh(ike::TunnelId id) {
+  const Tunnel& tunnel = *tunnels_[id];
+  const auto current = tunnel.local_spis();
+  auto& known = indexed_[id];
+  const auto close_half = [&](std::uint64_t spi) {
+    const auto half = half_open_.find(spi);
+    if (half == half_open_.end()) return;
+    const auto count = half_open_by_address_.find(half->second);
+    if (--count->second == 0) half_open_by_address_.erase(count);
+    half_open_.erase(half);
+  };
+  for (const std::uint64_t spi : known) {
+    if (std::find(current.begin(), current.end(), spi) != current.end()) {
+      if (!tunnel.half_open(spi)) close_half(spi);
+      continue;
+    }
+    const auto entry = index_.find(spi);
+    if (entry != index_.end() && entry->second.tunnel == id) {
+      if (entry->second.first) first_messages_.erase(*entry->second.first);
+      index_.erase(entry);
+      close_half(spi);
+    }
+  }
+  for (const std::uint64_t spi : current) index_.try_emplace(spi, Entry{id, std::nullopt});
+  known = current;
+
+  const auto next = tunnel.deadline();
+  auto& place = deadline_of_[id];
+  if (place == next) return;
+  if (place) deadlines_.erase({*place, id});
+  if (next) deadlines_.insert({*next, id});
+  place = next;
+}
+
+void Gateway::tick(Time now, Actions& out) {
+  std::vector<ike::TunnelId> due;
+  for (const auto& [when, id] : deadlines_) {
+    if (when > now) break;
+    due.push_back(id);
+  }
+  for (const ike::TunnelId id : due) {
+    tunnels_[id]->tick(now, out);
+    refresh(id);
+  }
+}
+
+std::optional<Time> Gateway::deadline() const {
+  if (deadlines_.empty()) return std::nullopt;
+  return deadlines_.begin()->first;
+}
+
+void Gateway::up(ike::TunnelId id, Time now, Actions& out) {
+  if (Tunnel* t = at(id)) t->up(now, out), refresh(id);
+}
+
+void Gateway::down(ike::TunnelId id, Time now, Actions& out) {
+  if (Tunnel* t = at(id)) t->down(now, out), refresh(id);
+}
+
+void Gateway::rekey_child(ike::TunnelId id, std::string_view child, Time now, Actions& out) {
+  if (Tunnel* t = at(id)) t->rekey_child(child, now, out), refresh(id);
+}
+
+void Gateway::rekey_ike(ike::TunnelId id, Time now, Actions& out) {
+  if (Tunnel* t = at(id)) t->rekey_ike(now, out), refresh(id);
+}
+
+void Gateway::down_all(Time now, Actions& out) {
+  for (ike::TunnelId id = 0; id < tunnels_.size(); ++id) down(id, now, out);
+}
+
+bool Gateway::idle() const {
+  return std::all_of(tunnels_.begin(), tunnels_.end(), [](const auto& t) { return t->idle(); });
+}
+
+void Gateway::wanted(ike::TunnelId id, ike::ChildSlot child, Time now, Actions& out) {
+  if (Tunnel* t = at(id)) t->wanted(child, now, out), refresh(id);
+}
+
+void Gateway::resolved(ike::TunnelId id, const std::optional<conf::IpAddress>& address, const std::string& error,
+                       Time now, Actions& out) {
+  if (Tunnel* t = at(id)) t->resolved(address, error, now, out), refresh(id);
+}
+
+void Gateway::limit_reached(ike::TunnelId id, std::uint32_t spi, ike::ChildSlot child, bool hard, Time now,
+                            Actions& out) {
+  if (Tunnel* t = at(id)) t->limit_reached(spi, child, hard, now, out), refresh(id);
+}
+
+void Gateway::install_failed(ike::TunnelId id, std::uint32_t spi, ike::ChildSlot child, const std::string& why,
+                             Time now, Actions& out) {
+  if (Tunnel* t = at(id)) t->install_failed(spi, child, why, now, out), refresh(id);
+}
+
+void Gateway::peer_moved(ike::TunnelId id, std::uint32_t spi_in, const conf::Endpoint& from, Time now, Actions& out) {
+  if (Tunnel* t = at(id)) t->peer_moved(spi_in, from, now, out), refresh(id);
+}
+
+void Gateway::icmp_error(const conf::IpAddress& peer, const std::string& text, Time now) {
+  for (const auto& t : tunnels_) {
+    if (t->settings().remote && t->settings().remote->address == peer) t->icmp_error(text, now);
+  }
+}
+
+void Gateway::esp_received(ike::TunnelId id, std::uint32_t spi_in, Time when) {
+  if (Tunnel* t = at(id)) t->esp_received(spi_in, when), refresh(id);
+}
+
+std::optional<ike::TunnelId> Gateway::find(std::string_view name) const {
+  for (ike::TunnelId id = 0; id < tunnels_.size(); ++id) {
+    if (tunnels_[id]->name() == name) return id;
+  }
+  return std::nullopt;
+}
+
+}  // namespace causeway::control

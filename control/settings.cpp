@@ -1,0 +1,220 @@
+#include "control/settings.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cctype>
+#include <limits>
+#include <utility>
+
+#include "conf/psk.h"
+
+namespace causeway::control {
+
+namespace {
+
+// Without extended sequence numbers an SA ends at 2^32 packets (RFC 4303 3.3.3): rekeyed well before.
+constexpr std::uint64_t kSequenceLimit = std::numeric_limits<std::uint32_t>::max();
+
+std::uint16_t port_index(const conf::Config& config, const conf::Port& port) {
+  for (std::size_t i = 0; i < config.ports.size(); ++i) {
+    if (config.ports[i].name == port.name) return static_cast<std::uint16_t>(i);
+  }
+  return 0;
+}
+
+std::optional<std::uint16_t> connected_port(const conf::Config& config, const conf::IpAddress& address) {
+  std::optional<std::uint16_t> best;
+  int length = -1;
+  for (std::size_t i = 0; i < config.ports.size(); ++i) {
+    for (const conf::Prefix& own : config.ports[i].addresses) {
+      if (!own.contains(address) || own.length <= length) continue;
+      best = static_cast<std::uint16_t>(i);
+      length = own.length;
+    }
+  }
+  return best;
+}
+
+std::vector<ike::ChildSettings> make_children(const conf::Tunnel& tunnel, ike::ChildSlot& next_slot) {
+  std::vector<ike::ChildSettings> children;
+  if (tunnel.selectors == conf::SelectorShape::joint) {
+    children.push_back({next_slot++, tunnel.name, {tunnel.local_subnets, tunnel.remote_subnets}});
+    return children;
+  }
+  int number = 1;
+  for (const conf::Selector& local : tunnel.local_subnets) {
+    for (const conf::Selector& remote : tunnel.remote_subnets) {
+      children.push_back({next_slot++, tunnel.name + "-" + std::to_string(number++), {{local}, {remote}}});
+    }
+  }
+  return children;
+}
+
+// A name that no other process has, and that says whose it is.
+std::string file_prefix(const std::string& socket) {
+  std::string prefix = "causeway";
+  for (const char c : socket) prefix += std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '-';
+  return prefix + "-" + std::to_string(getpid());
+}
+
+}  // namespace
+
+tl::expected<Prepared, std::vector<std::string>> prepare(const conf::Config& config) {
+  Prepared prepared;
+  std::vector<std::string> errors;
+  ike::ChildSlot next_slot = 0;
+  for (const conf::Tunnel& tunnel : config.tunnels) {
+    const auto refuse = [&](const std::string& why) {
+      errors.push_back(config.file + ":" + std::to_string(tunnel.line) + ": tunnels." + tunnel.name + ": " + why);
+    };
+    auto settings = std::make_shared<ike::PeerSettings>();
+    settings->tunnel = static_cast<ike::TunnelId>(prepared.peers.size());
+    settings->config = tunnel;
+    if (const auto local = config.local_address(tunnel)) {
+      settings->local = {*local, 500};
+    } else {
+      refuse("no port leads to " + tunnel.remote + ": give `port` or `local`, or a port a `gateway`");
+    }
+    if (const auto remote = tunnel.remote_address()) settings->remote = conf::Endpoint{*remote, 500};
+    if (tunnel.auth == conf::AuthMethod::psk) {
+      auto psk = conf::read_psk(tunnel.psk_file);
+      if (psk) {
+        settings->psk = crypto::Secret(psk->octets.bytes());
+        for (const std::string& w : psk->warnings) prepared.warnings.push_back("tunnel " + tunnel.name + ": " + w);
+      } else {
+        refuse(psk.error());
+      }
+    }
+    settings->children = make_children(tunnel, next_slot);
+    if (settings->children.empty()) refuse("local_subnets and remote_subnets are needed");
+    prepared.peers.push_back(std::move(settings));
+  }
+  if (next_slot > dataplane::kMaxChildSlots) {
+    errors.push_back(config.file + ": more than " + std::to_string(dataplane::kMaxChildSlots) + " pairs of subnets");
+  }
+  if (!errors.empty()) return tl::unexpected(std::move(errors));
+
+  dataplane::Setup& setup = prepared.setup;
+  setup.cores = config.workers;
+  setup.polling = config.polling;
+  setup.hugepages_mib = config.hugepages;
+  setup.file_prefix = file_prefix(config.socket);
+  for (const conf::Port& port : config.ports) {
+    setup.ports.push_back({.name = port.name,
+                           .device = port.device,
+                           .addresses = port.addresses,
+                           .gateway = port.gateway,
+                           .trusted = config.trusted(port).trusted,
+                           .mtu = port.mtu,
+                           .vlan = port.vlan,
+                           .host = port.host.value_or(false)});
+  }
+  setup.table = make_table(config, prepared.peers);
+  return prepared;
+}
+
+std::vector<RouteLine> make_routes(const conf::Config& config) {
+  std::vector<RouteLine> lines;
+  for (std::size_t i = 0; i < config.ports.size(); ++i) {
+    const conf::Port& port = config.ports[i];
+    const auto index = static_cast<std::uint16_t>(i);
+    for (const conf::Prefix& own : port.addresses) {
+      lines.push_back({own.network(), std::nullopt, index, "connected", 0});
+    }
+    if (port.gateway) {
+      conf::Prefix everything;
+      everything.address.family = port.gateway->family;
+      lines.push_back({everything, port.gateway, index, "gateway", 1});
+    }
+  }
+  for (const conf::Route& route : config.routes) {
+    const auto port = connected_port(config, route.via);
+    if (port) lines.push_back({route.to, route.via, *port, "static", route.distance});
+  }
+  // A tunnel that names its port leaves through it, whatever the routes to its peer say.
+  for (const conf::Tunnel& tunnel : config.tunnels) {
+    const auto remote = tunnel.remote_address();
+    if (tunnel.port.empty() || !remote) continue;
+    const conf::Port* port = config.port_of(tunnel);
+    if (port == nullptr || !port->gateway || port->gateway->family != remote->family) continue;
+    if (connected_port(config, *remote) == port_index(config, *port)) continue;
+    const conf::Prefix host{*remote, static_cast<std::uint8_t>(remote->family == conf::Family::v4 ? 32 : 128)};
+    lines.push_back({host, port->gateway, port_index(config, *port), "tunnel " + tunnel.name, 0});
+  }
+  std::stable_sort(lines.begin(), lines.end(), [](const RouteLine& a, const RouteLine& b) {
+    return std::pair(a.to, a.distance) < std::pair(b.to, b.distance);
+  });
+  for (std::size_t i = 1; i < lines.size(); ++i) lines[i].active = lines[i].to != lines[i - 1].to;
+  return lines;
+}
+
+dataplane::TableSpec make_table(const conf::Config& config, const std::vector<PeerSettingsPtr>& peers) {
+  using Action = dataplane::PolicySpec::Action;
+  dataplane::TableSpec table;
+  for (const conf::Policy& policy : config.policies) {
+    dataplane::PolicySpec spec;
+    spec.action = policy.action == conf::PolicyAction::bypass ? Action::bypass : Action::discard;
+    spec.selectors = {{policy.from}, {policy.to}};
+    table.policies.push_back(std::move(spec));
+  }
+  for (const PeerSettingsPtr& peer : peers) {
+    for (const ike::ChildSettings& child : peer->children) {
+      dataplane::PolicySpec spec;
+      spec.tunnel = peer->tunnel;
+      spec.child = child.slot;
+      spec.selectors = child.selectors;
+      spec.wake_on_traffic = peer->config.start == conf::Start::traffic;
+      spec.route_based = peer->config.route_based();
+      if (spec.route_based) {
+        spec.selectors.remote.clear();
+        for (const conf::Prefix& to : peer->config.routes) spec.selectors.remote.push_back(conf::Selector::of(to));
+      }
+      table.policies.push_back(std::move(spec));
+    }
+  }
+  for (const RouteLine& line : make_routes(config)) {
+    if (line.active) table.routes.push_back({line.to, line.via, line.port});
+  }
+  return table;
+}
+
+dataplane::SaSpec make_sa(const ike::ChildSa& sa, dataplane::Direction direction, const conf::Tunnel& tunnel,
+                          crypto::Random& random) {
+  const bool in = direction == dataplane::Direction::inbound;
+  dataplane::SaSpec spec;
+  spec.direction = direction;
+  spec.tunnel = sa.tunnel;
+  spec.child = sa.child;
+  spec.spi = in ? sa.spi_in : sa.spi_out;
+  spec.suite = sa.suite;
+  spec.encryption_key = in ? sa.encryption_in : sa.encryption_out;
+  spec.integrity_key = in ? sa.integrity_in : sa.integrity_out;
+  spec.selectors = sa.selectors;
+  spec.local = sa.local;
+  spec.remote = sa.remote;
+  spec.udp_encap = sa.udp_encap;
+  spec.report_peer_moves = in && sa.udp_encap && sa.peer_behind_nat_only;
+  spec.replay_window = tunnel.esp.replay_window;
+  spec.mtu = tunnel.mtu.value_or(0);
+  spec.mss = tunnel.mss;
+  spec.df = tunnel.df;
+  spec.dscp = tunnel.dscp;
+  spec.dscp_value = tunnel.dscp_value;
+  spec.ecn_compatibility = tunnel.ecn == conf::EcnPolicy::compatibility ||
+                           (tunnel.ecn == conf::EcnPolicy::automatic && tunnel.ike.version == 1);
+  spec.cores = tunnel.cores;
+  const auto soft = [&](std::uint64_t hard) {  // 80 to 90 percent
+    return hard == 0 ? 0 : hard / 1000 * (800 + random.below(100)) + hard % 1000 * 8 / 10;
+  };
+  spec.hard_bytes = tunnel.esp.bytes;
+  spec.soft_bytes = soft(spec.hard_bytes);
+  spec.hard_packets = tunnel.esp.packets;
+  if (!sa.suite.esn && (spec.hard_packets == 0 || spec.hard_packets > kSequenceLimit)) {
+    spec.hard_packets = kSequenceLimit;
+  }
+  spec.soft_packets = soft(spec.hard_packets);
+  return spec;
+}
+
+}  // namespace causeway::control

@@ -1,0 +1,54 @@
+// From the configuration to what the rooms are started with: the data path's set-up and tables, and the
+// settings of each tunnel's negotiation.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tl/expected.hpp>
+#include <vector>
+
+#include "conf/config.h"
+#include "conf/loader.h"
+#include "control/engine.h"
+#include "control/ike/effects.h"
+#include "crypto/random.h"
+#include "dataplane/dataplane.h"
+
+namespace causeway::control {
+
+// One word on a proposal that the configuration's shape alone does not tell: unknown algorithms, a cipher
+// without integrity, legacy ones without `legacy = true`.
+std::optional<std::string> check_proposal(conf::ProposalKind kind, std::string_view proposal,
+                                          const conf::Tunnel& tunnel);
+
+struct Prepared {
+  std::vector<PeerSettingsPtr> peers;  // TunnelId = index = place in the configuration
+  dataplane::Setup setup;
+  std::vector<std::string> warnings;
+};
+
+// Reads the PSK files. Every error, each one sentence.
+tl::expected<Prepared, std::vector<std::string>> prepare(const conf::Config& config);
+
+// The security policy and the routes: children in their slots as prepare() gave them out.
+dataplane::TableSpec make_table(const conf::Config& config, const std::vector<PeerSettingsPtr>& peers);
+
+// One line of `causewayctl routes`; those of RouteSpec carry an index into the configuration's ports.
+struct RouteLine {
+  conf::Prefix to;
+  std::optional<conf::IpAddress> via;
+  std::uint16_t port = 0;
+  std::string origin;  // "connected", "static", "gateway", "tunnel hangzhou"
+  int distance = 0;
+  bool active = true;  // false: a better one to the same prefix is in use
+};
+std::vector<RouteLine> make_routes(const conf::Config& config);
+
+// Soft limits lie below the hard ones by an amount that differs from SA to SA, so that the two sides and
+// many tunnels do not rekey at once.
+dataplane::SaSpec make_sa(const ike::ChildSa& sa, dataplane::Direction direction, const conf::Tunnel& tunnel,
+                          crypto::Random& random);
+
+}  // namespace causeway::control

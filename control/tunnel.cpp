@@ -1,0 +1,436 @@
+#include "control/tunnel.h"
+
+#include <algorithm>
+#include <type_traits>
+#include <utility>
+
+namespace causeway::control {
+
+namespace {
+
+constexpr std::size_t kHistory = 64;
+constexpr std::size_t kSaid = 16;
+
+ike::Reason reason_of(ike::Cause cause, std::string text) {
+  ike::Reason r;
+  r.cause = cause;
+  r.text = std::move(text);
+  return r;
+}
+
+}  // namespace
+
+std::string sentence(const ike::Reason& reason) {
+  std::string text = reason.text;
+  for (std::size_t i = 0; i < reason.candidates.size(); ++i) {
+    text += i == 0 ? "; most likely first: " : ", or ";
+    text += reason.candidates[i];
+  }
+  return text;
+}
+
+Tunnel::Tunnel(PeerSettingsPtr settings, ike::Environment& environment, const Engine& engine)
+    : settings_(std::move(settings)), environment_(environment), engine_(engine) {
+  for (const auto& c : settings_->children) children_.push_back(Child{.slot = c.slot, .name = c.name});
+}
+
+// --- events ----------------------------------------------------------------------------------------
+
+void Tunnel::begin(Time now, Actions& out) {
+  begun_ = true;
+  retry_at_ = now;
+  reconcile(now, out);
+}
+
+void Tunnel::up(Time now, Actions& out) {
+  admin_down_ = false;
+  pressed_ = !all_children_up();
+  failures_ = 0;
+  if (!connecting()) retry_at_ = now;
+  for (auto& c : children_) c.retry_at = now;
+  reason_ = {};
+  note(now, "brought up by the administrator");
+  reconcile(now, out);
+}
+
+void Tunnel::down(Time now, Actions& out) {
+  admin_down_ = true;
+  pressed_ = traffic_wanted_ = resolving_ = false;
+  reason_ = reason_of(ike::Cause::closed_by_us,
+                      "taken down by the administrator; bring it back with: causewayctl up " + name());
+  note(now, "taken down by the administrator");
+  reconcile(now, out);
+}
+
+void Tunnel::rekey_child(std::string_view wanted_child, Time now, Actions& out) {
+  for (const Child& c : children_) {
+    if (c.name != wanted_child || c.live.empty()) continue;
+    const auto it = ikes_.find(c.live.back().ike);
+    if (it == ikes_.end()) return;
+    ike::Effects effects;
+    it->second.sa->rekey_child(c.slot, now, effects);
+    handle(it->first, std::move(effects), now, out);
+    return;
+  }
+}
+
+void Tunnel::rekey_ike(Time now, Actions& out) {
+  Ike* ike = best_established();
+  if (ike == nullptr) return;
+  ike::Effects effects;
+  ike->sa->rekey_ike(now, effects);
+  handle(ike->sa->local_spi(), std::move(effects), now, out);
+}
+
+void Tunnel::wanted(ike::ChildSlot slot, Time now, Actions& out) {
+  const Child* c = child(slot);
+  if (c == nullptr || settings_->config.start != conf::Start::traffic || admin_down_) return;
+  const bool up = std::any_of(c->live.begin(), c->live.end(), [](const LiveChild& l) { return l.outbound; });
+  if (up || traffic_wanted_) return;
+  traffic_wanted_ = true;
+  reconcile(now, out);
+}
+
+void Tunnel::resolved(const std::optional<conf::IpAddress>& address, const std::string& error, Time now, Actions& out) {
+  resolving_ = false;
+  if (!address) {
+    ++counts_.attempts_failed;
+    ++failures_;
+    retry_at_ = now + backoff(failures_);
+    give_reason(
+        reason_of(ike::Cause::resources, "the name " + settings_->config.remote + " cannot be resolved: " + error), now,
+        out);
+    return;
+  }
+  auto changed = std::make_shared<ike::PeerSettings>(*settings_);
+  changed->remote = conf::Endpoint{*address, 500};
+  settings_ = std::move(changed);
+  if (wants_up() && ikes_.empty()) start_ike(now, out);
+  reconcile(now, out);
+}
+
+void Tunnel::limit_reached(std::uint32_t spi, ike::ChildSlot slot, bool hard, Time now, Actions& out) {
+  Child* c = child(slot);
+  if (c == nullptr || c->live.empty()) return;
+  const LiveChild& newest = c->live.back();  // an older one is on its way out already
+  if (newest.sa->spi_in != spi && newest.sa->spi_out != spi) return;
+  const auto it = ikes_.find(newest.ike);
+  if (it == ikes_.end() || it->second.closing) return;
+  ike::Effects effects;
+  if (hard) {
+    say(out, ike::Notice::Level::warning, c->name + ": its hard limit is reached before a rekey took its place");
+    it->second.sa->close_child(slot, now, effects);
+  } else {
+    it->second.sa->rekey_child(slot, now, effects);
+  }
+  handle(it->first, std::move(effects), now, out);
+}
+
+void Tunnel::install_failed(std::uint32_t spi, ike::ChildSlot slot, const std::string& why, Time now, Actions& out) {
+  Child* c = child(slot);
+  if (c == nullptr) return;
+  say(out, ike::Notice::Level::warning, c->name + ": the data path refused the SA: " + why);
+  c->reason = reason_of(ike::Cause::resources, "the data path refused the SA: " + why);
+  for (const LiveChild& l : c->live) {
+    if (l.sa->spi_in != spi && l.sa->spi_out != spi) continue;
+    const auto it = ikes_.find(l.ike);
+    if (it == ikes_.end()) return;
+    c->retry_at = now + backoff(++c->failures);
+    ike::Effects effects;
+    it->second.sa->close_child(slot, now, effects);
+    handle(it->first, std::move(effects), now, out);
+    return;
+  }
+}
+
+void Tunnel::peer_moved(std::uint32_t spi_in, const conf::Endpoint& from, Time now, Actions& out) {
+  for (const Child& c : children_) {
+    for (const LiveChild& l : c.live) {
+      if (l.sa->spi_in != spi_in) continue;
+      const auto it = ikes_.find(l.ike);
+      if (it == ikes_.end()) return;
+      ike::Effects effects;
+      it->second.sa->peer_moved(from, now, effects);
+      handle(it->first, std::move(effects), now, out);
+      return;
+    }
+  }
+}
+
+void Tunnel::icmp_error(const std::string& text, Time) { evidence_ = text; }
+
+void Tunnel::esp_received(std::uint32_t spi_in, Time when) {
+  for (const Child& c : children_) {
+    for (const LiveChild& l : c.live) {
+      if (l.sa->spi_in != spi_in) continue;
+      if (const auto it = ikes_.find(l.ike); it != ikes_.end()) it->second.sa->esp_received(when);
+      return;
+    }
+  }
+}
+
+void Tunnel::adopt(std::unique_ptr<ike::IkeSa> sa, ike::Effects effects, Time now, Actions& out) {
+  const std::uint64_t spi = sa->local_spi();
+  ++counts_.begun;
+  Ike& ike = ikes_[spi];
+  ike.sa = std::move(sa);
+  ike.since = now;
+  handle(spi, std::move(effects), now, out);
+}
+
+void Tunnel::refused(ike::Effects effects, Time now, Actions& out) {
+  for (ike::Effect& effect : effects) {
+    if (pass_on(effect, out)) continue;
+    const auto* end = std::get_if<ike::IkeClosed>(&effect);
+    if (end == nullptr) continue;
+    ++counts_.refused;
+    if (!any_child_up() && !admin_down_) give_reason(end->reason, now, out);
+  }
+}
+
+std::optional<Tunnel::Moved> Tunnel::receive(std::uint64_t local_spi, const ike::Datagram& datagram, Time now,
+                                             Actions& out) {
+  const auto it = ikes_.find(local_spi);
+  if (it == ikes_.end()) return std::nullopt;
+  ike::Effects effects;
+  it->second.sa->receive(datagram, now, effects);
+  if (it->second.sa->tunnel() != settings_->tunnel) {
+    Moved moved{std::move(it->second.sa), std::move(effects)};
+    ikes_.erase(it);
+    return moved;
+  }
+  handle(local_spi, std::move(effects), now, out);
+  return std::nullopt;
+}
+
+void Tunnel::tick(Time now, Actions& out) {
+  std::vector<std::uint64_t> due;
+  for (const auto& [spi, ike] : ikes_) {
+    const auto d = ike.sa->deadline();
+    if (d && *d <= now) due.push_back(spi);
+  }
+  for (const std::uint64_t spi : due) {
+    const auto it = ikes_.find(spi);
+    if (it == ikes_.end()) continue;
+    ike::Effects effects;
+    it->second.sa->tick(now, effects);
+    handle(spi, std::move(effects), now, out);
+  }
+  reconcile(now, out);
+}
+
+// --- effects -> state ---------------------------------------------------------------------------------
+
+// True where the effect is the world's to carry out.
+bool Tunnel::pass_on(ike::Effect& effect, Actions& out) {
+  return std::visit(
+      [&](auto& e) {
+        if constexpr (std::is_constructible_v<What, decltype(std::move(e))>) {
+          put(out, settings_->tunnel, std::move(e));
+          return true;
+        } else {
+          return false;
+        }
+      },
+      effect);
+}
+
+void Tunnel::handle(std::uint64_t spi, ike::Effects effects, Time now, Actions& out) {
+  for (ike::Effect& effect : effects) {
+    const auto it = ikes_.find(spi);
+    if (it == ikes_.end()) break;
+    track(spi, effect, now);
+    if (!pass_on(effect, out)) on_event(spi, it->second, effect, now, out);
+  }
+  reconcile(now, out);
+}
+
+void Tunnel::on_event(std::uint64_t spi, Ike& ike, ike::Effect& effect, Time now, Actions& out) {
+  if (std::holds_alternative<ike::IkeEstablished>(effect)) {
+    on_established(ike, now, out);
+  } else if (const auto* up = std::get_if<ike::ChildEstablished>(&effect)) {
+    on_child_established(*up, now, out);
+  } else if (const auto* closed = std::get_if<ike::ChildClosed>(&effect)) {
+    on_child_closed(ike, *closed, now, out);
+  } else if (const auto* refused = std::get_if<ike::ChildFailed>(&effect)) {
+    on_child_failed(*refused, now, out);
+  } else if (auto* successor = std::get_if<ike::NewIkeSa>(&effect)) {
+    on_successor(spi, std::move(successor->successor), ike.ours, now);
+  } else if (const auto* end = std::get_if<ike::IkeClosed>(&effect)) {
+    on_closed(ike, end->reason, now, out);
+  }
+}
+
+void Tunnel::on_established(Ike& ike, Time now, Actions& out) {
+  ike.established = true;
+  ike.since = now;
+  ++counts_.established;
+  const ike::IkeStatus s = ike.sa->status();
+  NegotiationTimes& n = negotiation_;
+  n.min = n.count == 0 ? s.negotiation_time : std::min(n.min, s.negotiation_time);
+  n.max = std::max(n.max, s.negotiation_time);
+  n.total += s.negotiation_time;
+  ++n.count;
+  const std::string text = std::string("IKE SA established as ") + (ike.ours ? "initiator" : "responder") + " with " +
+                           s.remote.str() + " (" + s.remote_id + "), " + s.suite;
+  note(now, text);
+  say(out, ike::Notice::Level::info, text);
+  if (ike.ours) return;
+  // The peer began: it is its turn to ask for the children; we ask for what it leaves out.
+  for (Child& c : children_) c.retry_at = std::max(c.retry_at, now + Time(5000));
+}
+
+void Tunnel::on_child_established(const ike::ChildEstablished& e, Time now, Actions& out) {
+  Child* c = child(e.sa->child);
+  if (c == nullptr) return;
+  c->requested_on = 0;
+  c->failures = 0;
+  c->reason = {};
+  if (e.rekey) {
+    ++counts_.rekeyed;
+    say(out, ike::Notice::Level::info, c->name + " rekeyed");
+    return;
+  }
+  ++counts_.children_created;
+  failures_ = 0;
+  reason_ = {};
+  evidence_.clear();
+  said_.clear();
+  if (all_children_up()) pressed_ = traffic_wanted_ = false;
+  const std::string text = c->name + " established, " + e.sa->suite.name() + (e.sa->udp_encap ? " in UDP" : "");
+  note(now, text);
+  say(out, ike::Notice::Level::info, text);
+}
+
+void Tunnel::on_child_closed(Ike& ike, const ike::ChildClosed& e, Time now, Actions& out) {
+  Child* c = child(e.child);
+  if (c == nullptr) return;
+  if (c->requested_on == ike.sa->local_spi()) c->requested_on = 0;
+  if (e.replaced) return;
+  c->reason = e.reason;
+  c->retry_at = std::max(c->retry_at, now + backoff(c->failures));
+  note(now, c->name + " closed: " + sentence(e.reason));
+  if (!any_child_up() && !admin_down_ && !ike.closing) reason_ = e.reason;
+  if (!ike.closing) say(out, ike::Notice::Level::info, c->name + " closed: " + sentence(e.reason));
+}
+
+void Tunnel::on_child_failed(const ike::ChildFailed& e, Time now, Actions& out) {
+  ++counts_.children_failed;
+  if (Child* c = child(e.child)) {
+    if (c->requested_on != 0) ++counts_.attempts_failed;
+    c->requested_on = 0;
+    c->reason = e.reason;
+    c->retry_at = now + backoff(++c->failures);
+  }
+  traffic_wanted_ = false;
+  give_reason(e.reason, now, out);
+}
+
+void Tunnel::on_successor(std::uint64_t spi, std::unique_ptr<ike::IkeSa> successor, bool ours, Time now) {
+  if (!successor) return;
+  ++counts_.rekeyed;
+  const std::uint64_t next = successor->local_spi();
+  Ike& ike = ikes_[next];
+  ike.sa = std::move(successor);
+  ike.ours = ours;
+  ike.established = true;
+  ike.since = now;
+  for (Child& c : children_) {
+    for (LiveChild& l : c.live) {
+      if (l.ike == spi) l.ike = next;
+    }
+    if (c.requested_on == spi) c.requested_on = 0;
+  }
+}
+
+void Tunnel::on_closed(Ike& ike, const ike::Reason& reason, Time now, Actions& out) {
+  ike.closed = true;
+  const std::uint64_t spi = ike.sa->local_spi();
+  for (Child& c : children_) {
+    if (c.requested_on == spi) c.requested_on = 0;
+  }
+  const bool another = std::any_of(ikes_.begin(), ikes_.end(), [](const auto& entry) {
+    return entry.second.established && !entry.second.closed && !entry.second.closing;
+  });
+  if (ike.established || ike.closing || reason.cause == ike::Cause::replaced) {
+    note(now, "IKE SA closed: " + sentence(reason));
+    if (another || admin_down_ || reason.cause == ike::Cause::replaced) return;
+    retry_at_ = now + backoff(failures_);
+    give_reason(reason, now, out);
+    return;
+  }
+  if (ike.ours) {  // an attempt that came to nothing
+    ++counts_.attempts_failed;
+    ++failures_;
+    retry_at_ = now + backoff(failures_);
+    traffic_wanted_ = false;
+    if (!another) give_reason(reason, now, out);
+    return;
+  }
+  ++counts_.refused;
+  // A half-open one of the peer's. That it went silent says nothing; that it failed, much.
+  const bool says_nothing = reason.cause == ike::Cause::peer_silent || reason.cause == ike::Cause::expired;
+  if (another || admin_down_ || (says_nothing && reason_.cause != ike::Cause::none)) return;
+  give_reason(reason, now, out);
+}
+
+// Keeps the safe-side record of what is installed: nothing stays behind in the data path, whatever an
+// IKE SA forgets.
+void Tunnel::track(std::uint64_t ike, const ike::Effect& effect, Time now) {
+  const auto drop_gone = [](Child& c) {
+    std::erase_if(c.live, [](const LiveChild& l) { return !l.inbound && !l.outbound; });
+  };
+  if (const auto* in = std::get_if<ike::InstallInbound>(&effect)) {
+    if (Child* c = child(in->sa->child)) c->live.push_back({in->sa, ike, now, true, false});
+  } else if (const auto* use = std::get_if<ike::UseOutbound>(&effect)) {
+    if (Child* c = child(use->sa->child)) {
+      for (LiveChild& l : c->live) {
+        if (l.sa->spi_in == use->sa->spi_in) l.outbound = true;
+      }
+    }
+  } else if (const auto* gone_in = std::get_if<ike::RemoveInbound>(&effect)) {
+    if (Child* c = child(gone_in->child)) {
+      for (LiveChild& l : c->live) {
+        if (l.sa->spi_in == gone_in->spi) l.inbound = false;
+      }
+      drop_gone(*c);
+    }
+  } else if (const auto* gone_out = std::get_if<ike::RemoveOutbound>(&effect)) {
+    if (Child* c = child(gone_out->child)) {
+      for (LiveChild& l : c->live) {
+        if (l.sa->spi_out == gone_out->spi) l.outbound = false;
+      }
+      drop_gone(*c);
+    }
+  }
+}
+
+void Tunnel::give_reason(const ike::Reason& reason, Time now, Actions& out) {
+  const bool first = reason_.text != reason.text;
+  reason_ = reason;
+  if (!evidence_.empty() && reason.cause == ike::Cause::peer_silent) reason_.text += " (" + evidence_ + ")";
+  const std::string text = sentence(reason_);
+  if (first) note(now, text);
+  const bool up = any_child_up();
+  const std::string subject = up ? "" : "down: ";
+  if (said_.contains(text)) {
+    say(out, ike::Notice::Level::debug, subject + text);
+    return;
+  }
+  if (said_.size() < kSaid) said_.insert(text);
+  std::string offers;
+  if (!reason.ours.empty()) offers += "; ours: " + reason.ours;
+  if (!reason.theirs.empty()) offers += "; theirs: " + reason.theirs;
+  say(out, ike::Notice::Level::warning, subject + text + offers);
+}
+
+void Tunnel::note(Time now, std::string text) {
+  history_.push_back({now, std::move(text)});
+  if (history_.size() > kHistory) history_.pop_front();
+}
+
+void Tunnel::say(Actions& out, ike::Notice::Level level, std::string text) const {
+  put(out, settings_->tunnel, ike::Notice{level, std::move(text)});
+}
+
+}  // namespace causeway::control

@@ -1,0 +1,196 @@
+// A tunnel: the user's noun. It owns the IKE SAs with one peer and knows their children, decides when to
+// connect, retry and give up a duplicate, and can always say why it is down.
+//
+// Pure, like the IKE SAs it owns: events and the time go in, actions come out. Handlers only record what
+// happened; reconcile() alone compares what is with what is wanted and acts.
+//
+// Two IKE SAs with one peer arise when both sides initiate at once, when the peer restarted, or when it
+// reauthenticates. All of them receive until closed, so nothing is lost. The initiator of the one with the
+// smallest initiator SPI - both sides see the same - closes all but the newest; the other side does so only
+// after a grace, for a peer that does not. One closer at a time: they can never close one another's.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "control/action.h"
+#include "control/engine.h"
+#include "control/ike/ike_sa.h"
+
+namespace causeway::control {
+
+using ike::Time;
+
+enum class TunnelState : std::uint8_t { down, connecting, established };
+
+struct HistoryEntry {
+  Time at{0};
+  std::string text;
+};
+
+struct LiveChild {  // a pair of ESP SAs that is installed
+  std::shared_ptr<const ike::ChildSa> sa;
+  std::uint64_t ike = 0;  // local SPI of the IKE SA that owns it
+  Time since{0};
+  bool inbound = false, outbound = false;  // installed, as far as we asked for it
+};
+
+struct NegotiationTimes {
+  std::uint64_t count = 0;
+  Time min{0}, max{0}, total{0};
+};
+
+struct TunnelCounts {
+  std::uint64_t begun = 0;            // IKE SAs, by either side, rekeyed ones not counted
+  std::uint64_t established = 0;      // of these
+  std::uint64_t attempts = 0;         // connections begun by us
+  std::uint64_t attempts_failed = 0;  // of these, or children asked for by us that were refused
+  std::uint64_t refused = 0;          // the peer's connections that came to nothing
+  std::uint64_t children_created = 0;
+  std::uint64_t children_failed = 0;
+  std::uint64_t rekeyed = 0;  // children and IKE SAs
+};
+
+class Tunnel {
+ public:
+  Tunnel(PeerSettingsPtr settings, ike::Environment& environment, const Engine& engine);
+
+  // --- events ---
+  void begin(Time now, Actions& out);  // the daemon started
+  void up(Time now, Actions& out);     // the administrator wants it, now
+  void down(Time now, Actions& out);   // and does not, until up()
+  void rekey_child(std::string_view child, Time now, Actions& out);
+  void rekey_ike(Time now, Actions& out);
+  void wanted(ike::ChildSlot child, Time now, Actions& out);
+  void resolved(const std::optional<conf::IpAddress>& address, const std::string& error, Time now, Actions& out);
+  void limit_reached(std::uint32_t spi, ike::ChildSlot child, bool hard, Time now, Actions& out);
+  void install_failed(std::uint32_t spi, ike::ChildSlot child, const std::string& why, Time now, Actions& out);
+  void peer_moved(std::uint32_t spi_in, const conf::Endpoint& from, Time now, Actions& out);
+  void icmp_error(const std::string& text, Time now);  // evidence: kept for the reason, changes nothing
+  void esp_received(std::uint32_t spi_in, Time when);
+
+  // A responder's IKE SA just made for this tunnel, with the effects of its making.
+  void adopt(std::unique_ptr<ike::IkeSa> sa, ike::Effects effects, Time now, Actions& out);
+  // What a first message led to that was refused: no state is kept, the reason may be worth knowing.
+  void refused(ike::Effects effects, Time now, Actions& out);
+  // What receive() gives back where the identities showed that the IKE SA belongs to another tunnel.
+  struct Moved {
+    std::unique_ptr<ike::IkeSa> sa;
+    ike::Effects effects;
+  };
+  std::optional<Moved> receive(std::uint64_t local_spi, const ike::Datagram& datagram, Time now, Actions& out);
+
+  void tick(Time now, Actions& out);
+  [[nodiscard]] std::optional<Time> deadline() const;
+
+  // --- what it is ---
+  [[nodiscard]] const ike::PeerSettings& settings() const { return *settings_; }
+  [[nodiscard]] PeerSettingsPtr settings_ptr() const { return settings_; }
+  [[nodiscard]] const std::string& name() const { return settings_->config.name; }
+  [[nodiscard]] TunnelState state() const;
+  [[nodiscard]] std::optional<std::string> down_reason() const;  // one sentence; nothing while established
+  [[nodiscard]] std::vector<std::uint64_t> local_spis() const;
+  [[nodiscard]] bool half_open(std::uint64_t local_spi) const;  // a responder's, not yet authenticated
+  [[nodiscard]] bool accepts() const;                           // a new IKE SA that the peer begins
+  [[nodiscard]] bool taken_down() const { return admin_down_; }
+  [[nodiscard]] bool may_initiate() const;
+  [[nodiscard]] std::string child_name(ike::ChildSlot slot) const;  // empty: not a child of this tunnel
+  [[nodiscard]] bool idle() const { return ikes_.empty(); }
+  [[nodiscard]] std::optional<ike::IkeStatus> ike_status() const;  // of the IKE SA that matters most
+  [[nodiscard]] std::vector<LiveChild> live_children() const;      // the one in use of each child that is up
+  [[nodiscard]] const std::deque<HistoryEntry>& history() const { return history_; }
+  [[nodiscard]] const TunnelCounts& counts() const { return counts_; }
+  [[nodiscard]] const NegotiationTimes& negotiation() const { return negotiation_; }
+  [[nodiscard]] const ike::Reason& last_reason() const { return reason_; }
+  [[nodiscard]] std::optional<Time> retry_at() const { return wants_up() && ikes_.empty() ? retry_at_ : std::nullopt; }
+
+ private:
+  struct Ike {
+    std::unique_ptr<ike::IkeSa> sa;
+    bool ours = false;  // we initiated
+    bool established = false;
+    bool closing = false;  // asked to close, waiting for the end
+    bool closed = false;
+    Time since{0};                        // made, later: established
+    std::optional<Time> duplicate_until;  // a second one: closed then
+  };
+  struct Child {
+    ike::ChildSlot slot = 0;
+    std::string name;
+    std::vector<LiveChild> live{};   // oldest first
+    std::uint64_t requested_on = 0;  // local SPI of the IKE SA that was asked for it; 0: none
+    Time retry_at{0};
+    int failures = 0;
+    ike::Reason reason{};
+  };
+
+  // Effects -> state, and on to the world.
+  bool pass_on(ike::Effect& effect, Actions& out);
+  void handle(std::uint64_t spi, ike::Effects effects, Time now, Actions& out);
+  void on_event(std::uint64_t spi, Ike& ike, ike::Effect& effect, Time now, Actions& out);
+  void on_established(Ike& ike, Time now, Actions& out);
+  void on_child_established(const ike::ChildEstablished& e, Time now, Actions& out);
+  void on_child_closed(Ike& ike, const ike::ChildClosed& e, Time now, Actions& out);
+  void on_child_failed(const ike::ChildFailed& e, Time now, Actions& out);
+  void on_successor(std::uint64_t spi, std::unique_ptr<ike::IkeSa> successor, bool ours, Time now);
+  void on_closed(Ike& ike, const ike::Reason& reason, Time now, Actions& out);
+  void track(std::uint64_t ike, const ike::Effect& effect, Time now);
+
+  // State -> what to do next.
+  void reconcile(Time now, Actions& out);
+  void connect(Time now, Actions& out);
+  void start_ike(Time now, Actions& out);
+  void close_all(Time now, Actions& out);
+  void close(std::uint64_t spi, Time now, Actions& out);
+  void close_duplicates(Time now, Actions& out);
+  void create_missing_children(Time now, Actions& out);
+  void sweep(Time now, Actions& out);
+  void abandon_children_of(std::uint64_t spi, Actions& out);
+
+  [[nodiscard]] bool wants_up() const;
+  [[nodiscard]] bool needs_name() const;
+  [[nodiscard]] Ike* best_established();
+  [[nodiscard]] const Ike* best() const;
+  [[nodiscard]] bool all_children_up() const;
+  [[nodiscard]] bool any_child_up() const;
+  [[nodiscard]] bool has_children(std::uint64_t spi) const;
+  [[nodiscard]] bool connecting() const;  // an attempt of ours is on its way
+  [[nodiscard]] Child* child(ike::ChildSlot slot);
+  [[nodiscard]] Time backoff(int failures);
+  void give_reason(const ike::Reason& reason, Time now, Actions& out);
+  void note(Time now, std::string text);
+  void say(Actions& out, ike::Notice::Level level, std::string text) const;
+
+  PeerSettingsPtr settings_;
+  ike::Environment& environment_;
+  const Engine& engine_;
+
+  std::map<std::uint64_t, Ike> ikes_;  // by local SPI
+  std::vector<Child> children_;
+
+  bool begun_ = false;
+  bool admin_down_ = false;
+  bool pressed_ = false;         // up() and not yet established since
+  bool traffic_wanted_ = false;  // a packet waits
+  bool resolving_ = false;
+  int failures_ = 0;  // in a row
+  std::optional<Time> retry_at_;
+  ike::Reason reason_;          // why it is down, while it is, or was the last time
+  std::set<std::string> said_;  // reasons in the log since it was last up: each is said once
+  std::string evidence_;        // ICMP since the attempt began
+  std::deque<HistoryEntry> history_;
+  TunnelCounts counts_;
+  NegotiationTimes negotiation_;
+};
+
+// One sentence for people: the cause, what was seen, and where the protocol hides the cause, the candidates.
+std::string sentence(const ike::Reason& reason);
+
+}  // namespace causeway::control
