@@ -212,7 +212,7 @@ ctl() { local side=$1; shift; "$BUILD/causewayctl" --socket "$STATE/$side/causew
 # ctl_json SIDE EXPRESSION ARGS...: evaluates a Python expression over j, the answer in JSON.
 ctl_json() {
   local side=$1 expression=$2; shift 2
-  ctl "$side" --json "$@" | python3 -c "import json, sys; j = json.load(sys.stdin); print($expression)"
+  ctl "$side" --json "$@" | /usr/bin/python3 -c "import json, sys; j = json.load(sys.stdin); print($expression)"
 }
 
 tunnel_state() { ctl_json "$1" 'j["tunnels"][0]["state"]' status; }
@@ -363,7 +363,7 @@ tcp_through() {
 tcp_rate() { # SECONDS [IPERF3 OPTIONS]
   local out seconds=$1; shift
   out=$(in_ns hosta timeout $((seconds + 20)) iperf3 -c 10.20.1.2 -t "$seconds" -J "$@") || { echo "iperf3 failed: $out" >&2; return 1; }
-  python3 -c '
+  /usr/bin/python3 -c '
 import json, sys
 j = json.load(sys.stdin)
 if "error" in j or j["end"]["sum_received"]["bytes"] == 0: sys.exit("iperf3: " + j.get("error", "nothing arrived"))
@@ -386,5 +386,5 @@ capture_classify() { # [--require KIND]...
     echo "the capture is not complete: $(tail -n 1 "$STATE/capture.out")" >&2
     return 1
   }
-  python3 "$LAB_TOP/scripts/classify-wire" "$STATE/wire.pcap" "$@"
+  /usr/bin/python3 "$LAB_TOP/scripts/classify-wire" "$STATE/wire.pcap" "$@"
 }

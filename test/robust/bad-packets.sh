@@ -16,7 +16,7 @@ attacks() { # PEER: native or udp
   causeway_start gwa
   sw gwb --initiate --child net --timeout 15
   wait_for 5 tunnel_is gwa established
-  python3 "$LAB_TOP/test/support/charon_keys.py" "$STATE/gwb/charon.log" >"$STATE/keys.json"
+  /usr/bin/python3 "$LAB_TOP/test/support/charon_keys.py" "$STATE/gwb/charon.log" >"$STATE/keys.json"
 
   step "a sample of good packets"
   spawn wan sample tcpdump -n --immediate-mode -U -i wana -w "$STATE/sample.pcap" dst host 198.51.100.2
@@ -45,7 +45,7 @@ attack() { # KIND DROP_NAME
   local before after
   step "$1 is counted as $2"
   before=$(drops gwa "$2")
-  in_ns wan python3 "$LAB_TOP/test/robust/_attacker.py" "$1" --interface wana --sample "$STATE/sample.pcap" \
+  in_ns wan /usr/bin/python3 "$LAB_TOP/test/robust/_attacker.py" "$1" --interface wana --sample "$STATE/sample.pcap" \
     --count $COUNT --keys "$STATE/keys.json"
   counted() { [[ $(drops gwa "$1") -ge $(($2 + COUNT)) ]]; }
   wait_for 5 counted "$2" "$before" || true
