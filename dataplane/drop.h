@@ -16,9 +16,10 @@ namespace causeway::dataplane {
   X(bad_ip_header, "an IP header with a wrong version, length or option")                               \
   X(bad_ip_checksum, "the IPv4 header checksum is wrong")                                               \
   X(bad_udp_header, "a UDP length or checksum that is wrong")                                           \
+  X(bad_icmp, "an ICMP message with a wrong length or checksum")                                        \
   X(martian, "a source address that cannot be: our own, loopback, multicast or unspecified")            \
   X(not_for_us, "addressed to this box, but to nothing it serves")                                      \
-  X(untrusted_clear, "cleartext from an untrusted port that would have been forwarded")                 \
+  X(untrusted_clear, "cleartext from or to an untrusted port that would have been forwarded")           \
   X(clear_but_protected, "cleartext that a tunnel should have protected")                               \
   X(policy_discard, "a policy or rule says discard")                                                    \
   X(no_sa, "protected, but the tunnel has no SA (it is down or still connecting)")                      \

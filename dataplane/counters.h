@@ -1,0 +1,37 @@
+// What a worker counts: written by that worker alone, read by the control thread at any time.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+
+#include "dataplane/drop.h"
+#include "dataplane/spsc_ring.h"
+
+namespace causeway::dataplane {
+
+// A counter with one writer: no locked instruction, no torn read.
+class Counter {
+ public:
+  void add(std::uint64_t n = 1) { value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t get() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<std::uint64_t> value_{0};
+};
+
+struct alignas(kCacheLine) Counters {
+  Counter rx, tx, handed_over, polls, idle_polls;
+  Counter keepalives;    // RFC 3948 2.3: received and, as it asks, ignored
+  Counter echo_replies;  // ICMP echo to an own address
+  Counter icmp_errors;   // that we sent
+  Counter icmp_limited;  // that the rate limit kept back
+  Counter fragmented;    // packets cut before a link or a tunnel that takes less
+  Counter reassembled;   // datagrams for us that came in fragments
+  Counter linearised;    // chained packets made one segment
+  std::array<Counter, kDropCount> drops;
+
+  void drop(Drop why, std::uint64_t n = 1) { drops[static_cast<std::size_t>(why)].add(n); }
+};
+
+}  // namespace causeway::dataplane

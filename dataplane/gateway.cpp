@@ -1,0 +1,224 @@
+#include "dataplane/gateway.h"
+
+#include <rte_errno.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <bit>
+
+#include "dataplane/eal.h"
+
+namespace causeway::dataplane {
+namespace {
+
+constexpr std::uint32_t kPoolCache = 256;
+// What any buffer holds beside the packet's own MTU: Ethernet with a VLAN tag, and behind it the most
+// that ESP adds (outer IPv6, UDP, ESP, IV, padding, ICV; the front part goes into the headroom).
+constexpr std::uint32_t kRoomBeyondMtu = 192;
+
+bool is_pci(const std::string& device) { return !device.starts_with("net_") && device.find(':') != std::string::npos; }
+
+}  // namespace
+
+tl::expected<std::unique_ptr<Dataplane>, StartError> Dataplane::start(const Setup& setup) {
+  auto gateway = std::make_unique<Gateway>(setup);
+  if (auto up = gateway->bring_up(); !up) return tl::unexpected(std::move(up.error()));
+  return gateway;
+}
+
+std::string_view Dataplane::drop_text(std::string_view name) {
+  const auto it = std::find_if(kDrops.begin(), kDrops.end(), [&](const DropInfo& d) { return d.name == name; });
+  return it == kDrops.end() ? std::string_view{} : it->text;
+}
+
+tl::expected<void, StartError> Gateway::bring_up() {
+  EalNeeds needs{.hugepages_mib = setup_.hugepages_mib, .file_prefix = setup_.file_prefix, .pci = {}};
+  for (const PortSetup& port : setup_.ports) {
+    if (is_pci(port.device)) needs.pci.push_back(port.device);
+  }
+  auto eal = start_eal(needs);
+  if (!eal) return tl::unexpected(eal.error());
+  note_ = eal->note;
+  cores_ = setup_.cores.empty() ? std::vector<int>{-1} : setup_.cores;
+
+  for (std::uint16_t i = 0; i < setup_.ports.size(); ++i) {
+    auto port = Port::open(setup_.ports[i], i);
+    if (!port) return tl::unexpected(port.error());
+    (*port)->plan_queues(static_cast<std::uint16_t>(cores_.size()));
+    ports_.push_back(std::move(*port));
+  }
+  if (auto made = make_pools(); !made) return made;
+  for (auto& port : ports_) {
+    if (auto started = port->start(pool_.get()); !started) return started;
+  }
+  link_up_.assign(ports_.size(), true);
+  return start_workers();
+}
+
+tl::expected<void, StartError> Gateway::make_pools() {
+  const auto workers = static_cast<std::uint32_t>(cores_.size());
+  std::uint32_t buffers = 2048 + (workers + 1) * 2 * kPoolCache;
+  std::uint32_t room = RTE_MBUF_DEFAULT_DATAROOM;
+  for (const auto& port : ports_) {
+    buffers += port->descriptors() + workers * kMaxBurst;
+    room = std::max(room, port->mtu() + kRoomBeyondMtu);
+  }
+  buffers += workers * (kPuntClasses * 512) + workers * (workers - 1) * 1024;
+  buffers = std::bit_ceil(buffers) - 1;  // what a mempool keeps best
+  pool_.reset(rte_pktmbuf_pool_create("causeway-packets", buffers, kPoolCache,
+                                      RTE_CACHE_LINE_ROUNDUP(sizeof(PacketMeta)),
+                                      static_cast<std::uint16_t>(RTE_PKTMBUF_HEADROOM + room), SOCKET_ID_ANY));
+  if (!pool_)
+    return tl::unexpected(StartError{"no memory for " + std::to_string(buffers) + " packet buffers of " +
+                                     std::to_string(room) + " octets: " + rte_strerror(rte_errno)});
+  return {};
+}
+
+tl::expected<void, StartError> Gateway::start_workers() {
+  const auto count = static_cast<std::uint16_t>(cores_.size());
+  shared_.wake_up.fd = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  if (shared_.wake_up.fd < 0) return tl::unexpected(StartError{"no file descriptor for the workers' wake-up"});
+  rcu_.reset(static_cast<rte_rcu_qsbr*>(rte_zmalloc("rcu", rte_rcu_qsbr_get_memsize(count), RTE_CACHE_LINE_SIZE)));
+  if (!rcu_ || rte_rcu_qsbr_init(rcu_.get(), count) != 0)
+    return tl::unexpected(StartError{"no memory for the table's readers"});
+  shared_.rcu = rcu_.get();
+
+  swap_tables({.routes = nullptr, .policies = nullptr, .neighbors = std::make_shared<NeighborTable>()});
+  publish(setup_.table);
+
+  for (std::uint16_t w = 0; w < count; ++w) mailboxes_.push_back(std::make_unique<Mailbox>(count));
+  backlog_.resize(count);
+  for (std::uint16_t w = 0; w < count; ++w) {
+    WorkerSetup setup{.index = w,
+                      .core = cores_[w],
+                      .polling = setup_.polling,
+                      .ports = {},
+                      .rx_queues = {},
+                      .pool = pool_.get(),
+                      .mailboxes = {}};
+    for (const auto& mail : mailboxes_) setup.mailboxes.push_back(mail.get());
+    for (std::uint16_t p = 0; p < ports_.size(); ++p) {
+      const Port& port = *ports_[p];
+      setup.ports.push_back({.id = port.id(),
+                             .mac = port.mac(),
+                             .mtu = port.mtu(),
+                             .trusted = port.setup().trusted,
+                             .tx_queue = port.tx_queue_of(w),
+                             .tx_owner = port.tx_owner_for(w)});
+      for (std::uint16_t q = 0; q < port.rx_queues(); ++q) {
+        if (port.owner_of_queue(q) == w) setup.rx_queues.push_back({p, q});
+      }
+    }
+    workers_.push_back(std::make_unique<Worker>(std::move(setup), shared_));
+  }
+  for (auto& worker : workers_) threads_.emplace_back([&worker = *worker] { worker.run(); });
+  return {};
+}
+
+Gateway::~Gateway() {
+  stop_workers();
+  for (auto& port : ports_) port->stop();
+  drain_rings();
+  NeighborCache::Effects gone;
+  for (std::uint16_t p = 0; p < ports_.size(); ++p) neighbors_.forget_port(p, gone);
+  workers_.clear();
+  ports_.clear();
+  if (shared_.wake_up.fd >= 0) ::close(shared_.wake_up.fd);
+}
+
+void Gateway::stop_workers() {
+  shared_.stop.store(true);
+  for (auto& thread : threads_) thread.join();
+  threads_.clear();
+}
+
+// After the workers have stopped: whatever is under way has an end here.
+void Gateway::drain_rings() {
+  for (std::size_t w = 0; w < mailboxes_.size(); ++w) {
+    Mailbox& mail = *mailboxes_[w];
+    for (const Command& command : backlog_[w]) {
+      if (const auto* transmit = std::get_if<TransmitFrame>(&command)) rte_pktmbuf_free(transmit->frame);
+    }
+    for (Command command; mail.commands.pop(command);) {
+      if (const auto* transmit = std::get_if<TransmitFrame>(&command)) rte_pktmbuf_free(transmit->frame);
+    }
+    for (auto& ring : mail.punts) {
+      for (Punt punt; ring.pop(punt);) rte_pktmbuf_free(punt.packet);
+    }
+    for (auto& ring : mail.from) {
+      for (HandOver item; ring->pop(item);) rte_pktmbuf_free(item.packet);
+    }
+  }
+}
+
+std::uint16_t Gateway::owner_of(TunnelId tunnel) const { return static_cast<std::uint16_t>(tunnel % cores_.size()); }
+
+void Gateway::publish(const TableSpec& table) {
+  auto routes = std::make_shared<const RouteTable>(setup_.ports, table.routes);
+  auto policies = std::make_shared<const PolicyTable>(table.policies, routes->networks(), setup_.ports,
+                                                      [this](TunnelId tunnel) { return owner_of(tunnel); });
+  swap_tables({.routes = std::move(routes), .policies = std::move(policies), .neighbors = tables_->neighbors});
+}
+
+void Gateway::swap_tables(Tables tables) {
+  auto next = std::make_unique<const Tables>(std::move(tables));
+  shared_.tables.store(next.get(), std::memory_order_release);
+  if (tables_) retired_.push_back({rte_rcu_qsbr_start(rcu_.get()), std::move(tables_)});
+  tables_ = std::move(next);
+}
+
+std::map<std::string, std::uint64_t> Gateway::drops() const {
+  std::map<std::string, std::uint64_t> out;
+  for (std::size_t i = 0; i < kDropCount; ++i) {
+    std::uint64_t sum = counters_.drops[i].get();
+    for (const auto& mail : mailboxes_) sum += mail->counters.drops[i].get();
+    out.emplace(kDrops[i].name, sum);
+  }
+  return out;
+}
+
+std::vector<PortStatus> Gateway::ports() const {
+  std::vector<PortStatus> out;
+  for (const auto& port : ports_) {
+    out.push_back(port->status());
+    if (!note_.empty()) out.back().fallbacks.push_back(note_);
+  }
+  return out;
+}
+
+std::vector<WorkerStatus> Gateway::workers() const {
+  std::vector<WorkerStatus> out;
+  for (std::size_t w = 0; w < mailboxes_.size(); ++w) {
+    const Counters& c = mailboxes_[w]->counters;
+    out.push_back({.core = static_cast<unsigned>(std::max(cores_[w], 0)),
+                   .rx = c.rx.get(),
+                   .tx = c.tx.get(),
+                   .handed_over = c.handed_over.get(),
+                   .polls = c.polls.get(),
+                   .idle_polls = c.idle_polls.get()});
+  }
+  return out;
+}
+
+std::vector<NeighborStatus> Gateway::neighbors() const {
+  auto out = neighbors_.status(now_ms_);
+  for (NeighborStatus& n : out) n.port = setup_.ports[std::stoul(n.port)].name;
+  return out;
+}
+
+std::vector<PoolStatus> Gateway::pools() const {
+  return {{.name = pool_->name, .size = pool_->size, .in_use = rte_mempool_in_use_count(pool_.get())}};
+}
+
+// --- SAs ---
+std::uint32_t Gateway::allocate_spi(std::uint32_t) { return 0; }
+void Gateway::release_spi(std::uint32_t) {}
+void Gateway::install(SaSpec, std::uint64_t) {}
+void Gateway::remove(Direction, std::uint32_t, ChildSlot) {}
+void Gateway::update_endpoints(std::uint32_t, ChildSlot, conf::Endpoint, conf::Endpoint) {}
+std::optional<SaCounters> Gateway::counters(Direction, std::uint32_t, ChildSlot) const { return std::nullopt; }
+std::vector<CryptoStatus> Gateway::crypto() const { return {}; }
+std::uint32_t Gateway::effective_mtu(std::uint32_t, ChildSlot) const { return 0; }
+
+}  // namespace causeway::dataplane

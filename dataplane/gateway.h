@@ -1,0 +1,119 @@
+// The Dataplane that runs on DPDK: owns ports, pools, workers and rings, and does on the control
+// thread what workers leave to it: ARP, waiting packets, our own datagrams.
+//   gateway.cpp       start, stop, tables, what operators see
+//   gateway_poll.cpp  rings from the workers, neighbors
+//   gateway_send.cpp  our own datagrams
+#pragma once
+
+#include <rte_malloc.h>
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "dataplane/arp.h"
+#include "dataplane/dataplane.h"
+#include "dataplane/mailbox.h"
+#include "dataplane/neighbor.h"
+#include "dataplane/port.h"
+#include "dataplane/worker.h"
+
+namespace causeway::dataplane {
+
+class Gateway final : public Dataplane {
+ public:
+  using Sink = std::function<void(Event&&)>;
+
+  explicit Gateway(const Setup& setup) : setup_(setup) {}
+  ~Gateway() override;
+  tl::expected<void, StartError> bring_up();
+
+  void poll(Milliseconds now, const Sink& sink) override;
+  [[nodiscard]] int event_fd() const override { return shared_.wake_up.fd; }
+  std::uint32_t allocate_spi(std::uint32_t affinity) override;
+  void release_spi(std::uint32_t spi) override;
+  void install(SaSpec spec, std::uint64_t token) override;
+  void remove(Direction direction, std::uint32_t spi, ChildSlot child) override;
+  void update_endpoints(std::uint32_t spi_out, ChildSlot child, conf::Endpoint local, conf::Endpoint remote) override;
+  void publish(const TableSpec& table) override;
+  void send(const conf::Endpoint& local, const conf::Endpoint& remote, bool natt,
+            std::span<const std::uint8_t> message) override;
+  void send_keepalive(const conf::Endpoint& local, const conf::Endpoint& remote) override;
+  [[nodiscard]] std::optional<SaCounters> counters(Direction direction, std::uint32_t spi,
+                                                   ChildSlot child) const override;
+  [[nodiscard]] std::map<std::string, std::uint64_t> drops() const override;
+  [[nodiscard]] std::vector<PortStatus> ports() const override;
+  [[nodiscard]] std::vector<WorkerStatus> workers() const override;
+  [[nodiscard]] std::vector<NeighborStatus> neighbors() const override;
+  [[nodiscard]] std::vector<CryptoStatus> crypto() const override;
+  [[nodiscard]] std::vector<PoolStatus> pools() const override;
+  [[nodiscard]] std::uint32_t effective_mtu(std::uint32_t spi_out, ChildSlot child) const override;
+
+ private:
+  struct PoolFree {
+    void operator()(rte_mempool* p) const { rte_mempool_free(p); }
+  };
+  struct RteFree {
+    void operator()(void* p) const { rte_free(p); }
+  };
+  struct Retired {  // tables that a worker may still be reading
+    std::uint64_t token;
+    std::unique_ptr<const Tables> tables;
+  };
+
+  // gateway.cpp
+  tl::expected<void, StartError> make_pools();
+  tl::expected<void, StartError> start_workers();
+  void stop_workers();
+  void drain_rings();
+  void swap_tables(Tables tables);
+  [[nodiscard]] std::uint16_t owner_of(TunnelId tunnel) const;
+
+  // gateway_poll.cpp
+  void take_punts(Mailbox& mail, std::uint16_t worker, const Sink& sink);
+  void take_notices(Mailbox& mail, const Sink& sink);
+  void on_ike(rte_mbuf* m, const Sink& sink);
+  void on_arp(rte_mbuf* m, std::uint16_t port, NeighborCache::Effects& out);
+  void on_wanted(const WantedNote& note, const Sink& sink);
+  void apply(NeighborCache::Effects&& effects);
+  void announce(std::uint16_t port);
+  void watch_links(const Sink& sink);
+  void sleep_or_wake();
+
+  // gateway_send.cpp
+  void send_udp(const conf::Endpoint& local, const conf::Endpoint& remote, std::span<const std::uint8_t> head,
+                std::span<const std::uint8_t> body);
+  void route_out(PacketPtr packet, const NextHop& hop, const conf::IpAddress& destination);
+  void transmit(PacketPtr frame, std::uint16_t port, std::uint16_t worker);
+  void flush_backlog();
+
+  Setup setup_;
+  Shared shared_;
+  std::unique_ptr<rte_mempool, PoolFree> pool_;
+  std::unique_ptr<rte_rcu_qsbr, RteFree> rcu_;
+  std::vector<std::unique_ptr<Port>> ports_;
+  std::vector<std::unique_ptr<Mailbox>> mailboxes_;
+  std::vector<std::deque<Command>> backlog_;  // of commands that did not fit a ring, by worker
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<std::thread> threads_;
+  std::vector<int> cores_;
+  std::unique_ptr<const Tables> tables_;  // what workers read now
+  std::deque<Retired> retired_;
+
+  std::uint64_t now_ms_ = 0;
+  NeighborCache neighbors_;
+  std::vector<bool> link_up_;
+  std::uint64_t next_link_ms_ = 0;
+  int announcements_ = 2;  // gratuitous ARP still to send for each address
+  std::uint64_t next_announcement_ms_ = 0;
+  std::unordered_map<ChildSlot, std::uint64_t> wanted_ms_;
+  std::uint16_t packet_id_ = 0;  // of our own datagrams
+  Counters counters_;            // the control thread's own drops
+  std::string note_;
+};
+
+}  // namespace causeway::dataplane

@@ -1,0 +1,227 @@
+// What the control thread does with what workers send up: IKE datagrams and notices become events,
+// ARP is answered and learnt from, packets wait here for their neighbor.
+#include <rte_cycles.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "dataplane/gateway.h"
+#include "dataplane/headers.h"
+
+namespace causeway::dataplane {
+namespace {
+
+constexpr std::size_t kPuntsAtOnce = 256;  // of one class and worker in one poll: nothing starves the timers
+constexpr std::uint64_t kLinkCheckMs = 200, kAnnounceMs = 1000, kWantedMs = 1000;
+constexpr std::int64_t kClockDriftMs = 5;
+
+conf::Selector single(const conf::IpAddress& a, const WantedNote& note, std::uint16_t port) {
+  return {.first = a,
+          .last = a,
+          .protocol = note.protocol,
+          .first_port = note.ports ? port : std::uint16_t{0},
+          .last_port = note.ports ? port : std::uint16_t{65535}};
+}
+
+}  // namespace
+
+void Gateway::poll(Milliseconds now, const Sink& sink) {
+  now_ms_ = static_cast<std::uint64_t>(now.count());
+  const auto offset = now.count() - static_cast<std::int64_t>(rte_get_tsc_cycles() / (rte_get_tsc_hz() / 1000));
+  if (std::abs(offset - shared_.clock_offset_ms.load(std::memory_order_relaxed)) > kClockDriftMs)
+    shared_.clock_offset_ms.store(offset, std::memory_order_relaxed);
+
+  shared_.wake_up.sleeping.store(false, std::memory_order_relaxed);
+  std::uint64_t wakes;
+  [[maybe_unused]] const auto got = ::read(shared_.wake_up.fd, &wakes, sizeof wakes);
+
+  flush_backlog();
+  for (std::uint16_t w = 0; w < mailboxes_.size(); ++w) {
+    take_notices(*mailboxes_[w], sink);
+    take_punts(*mailboxes_[w], w, sink);
+  }
+  watch_links(sink);
+  if (announcements_ > 0 && now_ms_ >= next_announcement_ms_) {
+    --announcements_;
+    next_announcement_ms_ = now_ms_ + kAnnounceMs;
+    for (std::uint16_t p = 0; p < ports_.size(); ++p) announce(p);
+  }
+  NeighborCache::Effects effects;
+  neighbors_.tick(now_ms_, effects);
+  apply(std::move(effects));
+  // Frames released above are in the rings already: they leave before what the new table lets through.
+  if (neighbors_.take_changed())
+    swap_tables({tables_->routes, tables_->policies, std::make_shared<const NeighborTable>(neighbors_.table())});
+  while (!retired_.empty() && rte_rcu_qsbr_check(rcu_.get(), retired_.front().token, false) == 1) retired_.pop_front();
+  sleep_or_wake();
+}
+
+// From now on a worker wakes us; what came while we were about to say so does it at once.
+void Gateway::sleep_or_wake() {
+  shared_.wake_up.sleeping.store(true, std::memory_order_seq_cst);
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  bool more = false;
+  for (const auto& mail : mailboxes_) {
+    more |= !mail->reports.empty() || !mail->notices.empty();
+    for (const auto& ring : mail->punts) more |= !ring.empty();
+  }
+  if (!more) return;
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const auto written = ::write(shared_.wake_up.fd, &one, sizeof one);
+}
+
+void Gateway::take_notices(Mailbox& mail, const Sink& sink) {
+  Notice item;
+  for (std::size_t i = 0; i < mail.notices.capacity() && mail.notices.pop(item); ++i) {
+    if (const auto* wanted = std::get_if<WantedNote>(&item)) {
+      on_wanted(*wanted, sink);
+    } else if (const auto* used = std::get_if<StaleNeighborUsed>(&item)) {
+      NeighborCache::Effects effects;
+      neighbors_.used(used->port, used->address, now_ms_, effects);
+      apply(std::move(effects));
+    } else if (const auto* error = std::get_if<IcmpError>(&item)) {
+      sink(Event(*error));
+    } else if (const auto* moved = std::get_if<PeerMoved>(&item)) {
+      sink(Event(*moved));
+    }
+  }
+}
+
+void Gateway::on_wanted(const WantedNote& note, const Sink& sink) {
+  const auto [it, first] = wanted_ms_.try_emplace(note.child, now_ms_);
+  if (!first && now_ms_ - it->second < kWantedMs) return;
+  it->second = now_ms_;
+  sink(Event(Wanted{.tunnel = note.tunnel,
+                    .child = note.child,
+                    .source = single(note.source, note, note.source_port),
+                    .destination = single(note.destination, note, note.destination_port)}));
+}
+
+void Gateway::take_punts(Mailbox& mail, std::uint16_t worker, const Sink& sink) {
+  NeighborCache::Effects effects;
+  for (std::size_t c = 0; c < kPuntClasses; ++c) {
+    Punt punt;
+    for (std::size_t i = 0; i < kPuntsAtOnce && mail.punts[c].pop(punt); ++i) {
+      PacketPtr packet(punt.packet);
+      switch (static_cast<PuntClass>(c)) {
+        case PuntClass::ike:
+          on_ike(packet.get(), sink);
+          break;
+        case PuntClass::arp:
+          on_arp(packet.get(), punt.port, effects);
+          break;
+        case PuntClass::resolve:
+          neighbors_.hold(punt.port, punt.next_hop, {std::move(packet), worker}, now_ms_, effects);
+          break;
+      }
+    }
+  }
+  apply(std::move(effects));
+}
+
+void Gateway::on_ike(rte_mbuf* m, const Sink& sink) {
+  const PacketMeta& about = meta(m);
+  const auto& ip = *at<rte_ipv4_hdr>(m, about.l3_offset);
+  IkeDatagram out;
+  out.local = {address_v4(ip.dst_addr), about.udp_encapsulated ? kPortNatt : kPortIke};
+  out.remote = {address_v4(ip.src_addr), about.outer_source_port};
+  out.natt = about.udp_encapsulated;
+  out.bytes.resize(rte_pktmbuf_pkt_len(m) - about.esp_offset);
+  if (out.bytes.empty()) return;
+  const void* data =
+      rte_pktmbuf_read(m, about.esp_offset, static_cast<std::uint32_t>(out.bytes.size()), out.bytes.data());
+  if (data != out.bytes.data()) std::memcpy(out.bytes.data(), data, out.bytes.size());
+  sink(Event(std::move(out)));
+}
+
+// RFC 826: whoever asks for an own address of this port gets it, and is learnt; answers are learnt where
+// we asked. RFC 5227: a probe (from no address yet) is answered only.
+void Gateway::on_arp(rte_mbuf* m, std::uint16_t port, NeighborCache::Effects& out) {
+  const auto message = parse_arp(m);
+  if (!message) return counters_.drop(Drop::bad_ethernet);
+  const auto& own = setup_.ports[port].addresses;
+  const bool on_link =
+      std::any_of(own.begin(), own.end(), [&](const conf::Prefix& p) { return p.contains(message->sender); });
+  const bool ours =
+      std::any_of(own.begin(), own.end(), [&](const conf::Prefix& p) { return p.address == message->target; });
+  const NextHop* sender = tables_->routes->lookup(message->sender);
+  if (sender != nullptr && sender->kind == NextHop::Kind::local) return counters_.drop(Drop::martian);
+  if ((message->sender_mac[0] & 1) != 0) return counters_.drop(Drop::martian);
+  if (on_link)
+    neighbors_.learned(port, message->sender, message->sender_mac, !message->request, message->request && ours, now_ms_,
+                       out);
+  if (!message->request || !ours) return;
+  const Mac& mac = ports_[port]->mac();
+  transmit(make_arp(pool_.get(), message->sender_mac,
+                    {.request = false,
+                     .sender_mac = mac,
+                     .target_mac = message->sender_mac,
+                     .sender = message->target,
+                     .target = message->sender}),
+           port, ports_[port]->owner_of_queue(0));
+}
+
+void Gateway::apply(NeighborCache::Effects&& effects) {
+  counters_.drop(Drop::no_neighbor, effects.no_neighbor);
+  counters_.drop(Drop::neighbor_queue_full, effects.queue_full);
+  for (const auto& ask : effects.ask) {
+    const auto& own = setup_.ports[ask.port].addresses;
+    auto from = std::find_if(own.begin(), own.end(), [&](const conf::Prefix& p) { return p.contains(ask.address); });
+    if (from == own.end())  // a gateway beside the networks of its port: any address of the family does
+      from = std::find_if(own.begin(), own.end(),
+                          [&](const conf::Prefix& p) { return p.address.family == ask.address.family; });
+    if (from == own.end() || ask.address.family != conf::Family::v4) continue;
+    transmit(make_arp(pool_.get(), ask.to.value_or(kBroadcastMac),
+                      {.request = true,
+                       .sender_mac = ports_[ask.port]->mac(),
+                       .target_mac = {},
+                       .sender = from->address,
+                       .target = ask.address}),
+             ask.port, ports_[ask.port]->owner_of_queue(0));
+  }
+  for (auto& release : effects.release) {
+    for (auto& held : release.packets) {
+      auto* ethernet = reinterpret_cast<rte_ether_hdr*>(rte_pktmbuf_prepend(held.packet.get(), kEthernetHeader));
+      if (ethernet == nullptr) {
+        counters_.drop(Drop::no_buffer);
+        continue;
+      }
+      std::memcpy(ethernet->dst_addr.addr_bytes, release.mac.data(), 6);
+      std::memcpy(ethernet->src_addr.addr_bytes, ports_[release.port]->mac().data(), 6);
+      ethernet->ether_type = rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV4);
+      transmit(std::move(held.packet), release.port, held.worker);
+    }
+  }
+}
+
+// RFC 5227 2.3: tells the neighbors where our addresses are now.
+void Gateway::announce(std::uint16_t port) {
+  const Mac& mac = ports_[port]->mac();
+  for (const conf::Prefix& own : setup_.ports[port].addresses) {
+    if (own.address.family != conf::Family::v4) continue;
+    transmit(
+        make_arp(pool_.get(), kBroadcastMac,
+                 {.request = true, .sender_mac = mac, .target_mac = {}, .sender = own.address, .target = own.address}),
+        port, ports_[port]->owner_of_queue(0));
+  }
+}
+
+void Gateway::watch_links(const Sink& sink) {
+  if (now_ms_ < next_link_ms_) return;
+  next_link_ms_ = now_ms_ + kLinkCheckMs;
+  for (std::uint16_t p = 0; p < ports_.size(); ++p) {
+    const bool up = ports_[p]->link_up();
+    if (up == link_up_[p]) continue;
+    link_up_[p] = up;
+    if (up) {
+      announce(p);
+    } else {
+      NeighborCache::Effects effects;
+      neighbors_.forget_port(p, effects);
+      apply(std::move(effects));
+    }
+    sink(Event(LinkChanged{p, up}));
+  }
+}
+
+}  // namespace causeway::dataplane

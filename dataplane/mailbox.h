@@ -1,0 +1,89 @@
+// What crosses between the control thread and a worker, and between two workers: plain values on
+// single-producer single-consumer rings. Whoever takes a message owns what it points to.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <variant>
+#include <vector>
+
+#include "dataplane/counters.h"
+#include "dataplane/dataplane.h"
+#include "dataplane/packet.h"
+#include "dataplane/spsc_ring.h"
+
+namespace causeway::dataplane {
+
+// --- control -> worker ------------------------------------------------------------------------------
+
+struct TransmitFrame {  // a whole frame, to leave through `port`, of which this worker has a transmit queue
+  rte_mbuf* frame;
+  std::uint16_t port;
+};
+using Command = std::variant<TransmitFrame>;
+
+// --- worker -> control, never lost: control has no more outstanding than fits -----------------------
+
+using Report = std::variant<std::monostate>;
+
+// --- worker -> control, lossy -----------------------------------------------------------------------
+
+struct WantedNote {  // see Wanted
+  TunnelId tunnel;
+  ChildSlot child;
+  conf::IpAddress source, destination;
+  std::uint8_t protocol;
+  bool ports;
+  std::uint16_t source_port, destination_port;
+};
+struct StaleNeighborUsed {
+  std::uint16_t port;
+  conf::IpAddress address;
+};
+using Notice = std::variant<WantedNote, StaleNeighborUsed, IcmpError, PeerMoved>;
+
+// A packet for the control thread. Classes have a ring and a rate each, so that none starves another.
+enum class PuntClass : std::uint8_t { ike, arp, resolve };
+inline constexpr std::size_t kPuntClasses = 3;
+struct Punt {
+  rte_mbuf* packet;
+  std::uint16_t port;          // received on; for resolve: to leave through
+  conf::IpAddress next_hop{};  // resolve: whose MAC is not known; the packet starts at its IP header
+};
+
+// --- worker -> worker -------------------------------------------------------------------------------
+
+struct HandOver {
+  enum class Kind : std::uint8_t {
+    esp,      // for the owner of meta.spi, which looks it up again
+    encrypt,  // an inner packet for the owner of meta.child's outbound SA
+    frame,    // a whole frame for the owner of a transmit queue of `port`
+  };
+  rte_mbuf* packet;
+  Kind kind;
+  std::uint16_t port;
+};
+using HandOverRing = SpscRing<HandOver>;
+
+// The rings of one worker; it is the consumer of `commands` and of what others hand over to it.
+struct Mailbox {
+  explicit Mailbox(std::size_t workers) : from(workers) {
+    for (auto& ring : from) ring = std::make_unique<HandOverRing>(2048);
+  }
+  SpscRing<Command> commands{4096};
+  SpscRing<Report> reports{8192};
+  SpscRing<Notice> notices{1024};
+  std::array<SpscRing<Punt>, kPuntClasses> punts{SpscRing<Punt>(512), SpscRing<Punt>(512), SpscRing<Punt>(512)};
+  std::vector<std::unique_ptr<HandOverRing>> from;  // by the worker that fills it
+  Counters counters;
+};
+
+// How a worker wakes a control thread that sleeps in epoll: one write for each sleep, none while it is awake.
+struct WakeUp {
+  int fd = -1;
+  alignas(kCacheLine) std::atomic<bool> sleeping{false};  // set by control, cleared by whoever wakes it
+};
+
+}  // namespace causeway::dataplane

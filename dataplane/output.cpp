@@ -1,0 +1,67 @@
+// What leaves a worker: frames to a device, packets up to the control thread and over to other workers,
+// and drops, each under its name.
+#include <rte_ethdev.h>
+#include <unistd.h>
+
+#include "dataplane/worker.h"
+
+namespace causeway::dataplane {
+
+void Worker::drop(rte_mbuf* m, Drop why) {
+  counters_.drop(why);
+  rte_pktmbuf_free(m);
+}
+
+void Worker::wake_control() {
+  if (!shared_.wake_up.sleeping.load(std::memory_order_relaxed) ||
+      !shared_.wake_up.sleeping.exchange(false, std::memory_order_acq_rel))
+    return;
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const auto written = ::write(shared_.wake_up.fd, &one, sizeof one);
+}
+
+void Worker::punt(PuntClass to, const Punt& what) {
+  const auto index = static_cast<std::size_t>(to);
+  if (!punt_limits_[index].take(now_ms_)) return drop(what.packet, Drop::punt_rate_limited);
+  if (!mail_.punts[index].push(what)) return drop(what.packet, Drop::punt_full);
+  wake_control();
+}
+
+void Worker::notice(const Notice& what) {
+  if (mail_.notices.push(what)) wake_control();
+}
+
+void Worker::hand_over(std::uint16_t worker, const HandOver& what) {
+  if (!setup_.mailboxes[worker]->from[setup_.index]->push(what)) return drop(what.packet, Drop::handover_full);
+  counters_.handed_over.add();
+}
+
+void Worker::send_frame(rte_mbuf* m, std::uint16_t port) {
+  const PortView& view = setup_.ports[port];
+  if (!view.tx_queue) return hand_over(view.tx_owner, {m, HandOver::Kind::frame, port});
+  TxBuffer& buffer = tx_[port];
+  buffer.frames[buffer.count++] = m;
+  if (buffer.count == kMaxBurst) flush(port);
+}
+
+// A queue that is full is tried once more; what it still does not take is dropped, never waited for.
+void Worker::flush(std::uint16_t port) {
+  TxBuffer& buffer = tx_[port];
+  const PortView& view = setup_.ports[port];
+  std::uint16_t sent = rte_eth_tx_burst(view.id, *view.tx_queue, buffer.frames.data(), buffer.count);
+  if (sent < buffer.count) {
+    sent = static_cast<std::uint16_t>(sent + rte_eth_tx_burst(view.id, *view.tx_queue, buffer.frames.data() + sent,
+                                                              static_cast<std::uint16_t>(buffer.count - sent)));
+  }
+  counters_.tx.add(sent);
+  for (std::uint16_t i = sent; i < buffer.count; ++i) drop(buffer.frames[i], Drop::tx_full);
+  buffer.count = 0;
+}
+
+void Worker::flush_all() {
+  for (std::uint16_t port = 0; port < tx_.size(); ++port) {
+    if (tx_[port].count != 0) flush(port);
+  }
+}
+
+}  // namespace causeway::dataplane

@@ -1,0 +1,178 @@
+#include "dataplane/port.h"
+
+#include <net/if.h>
+#include <rte_dev.h>
+#include <rte_errno.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cstdio>
+#include <cstring>
+
+namespace causeway::dataplane {
+namespace {
+
+// "net_af_packet0,iface=wan0" -> name and arguments. Virtual devices need distinct names, so one
+// without a number of its own gets the port's.
+struct DeviceName {
+  std::string name, arguments;
+};
+DeviceName split(const std::string& device, std::uint16_t index) {
+  const std::size_t comma = device.find(',');
+  DeviceName out{device.substr(0, comma), comma == std::string::npos ? "" : device.substr(comma + 1)};
+  if (out.name.starts_with("net_") && std::isdigit(static_cast<unsigned char>(out.name.back())) == 0)
+    out.name += "_cw" + std::to_string(index);
+  return out;
+}
+
+bool is_virtual(const std::string& device) { return device.starts_with("net_") || device.starts_with("eth_"); }
+
+std::optional<std::string> argument(const std::string& arguments, const std::string& key) {
+  for (std::size_t at = 0; at < arguments.size();) {
+    const std::size_t end = std::min(arguments.find(',', at), arguments.size());
+    const std::string pair = arguments.substr(at, end - at);
+    if (pair.starts_with(key + "=")) return pair.substr(key.size() + 1);
+    at = end + 1;
+  }
+  return std::nullopt;
+}
+
+std::string reason(int error) { return rte_strerror(error < 0 ? -error : error); }
+
+}  // namespace
+
+StartError Port::failed(const std::string& what, int error) const {
+  return {"port " + setup_.name + " (" + setup_.device + "): " + what + ": " + reason(error)};
+}
+
+tl::expected<std::unique_ptr<Port>, StartError> Port::open(const PortSetup& setup, std::uint16_t index) {
+  std::unique_ptr<Port> port(new Port(setup, index));
+  const auto refuse = [&](const std::string& why) {
+    return tl::unexpected(StartError{"port " + setup.name + " (" + setup.device + "): " + why});
+  };
+  const DeviceName device = split(setup.device, index);
+  if (rte_eth_dev_get_port_by_name(setup.device.c_str(), &port->id_) != 0) {
+    if (const auto iface = argument(device.arguments, "iface");
+        iface && device.name.starts_with("net_af_") && ::if_nametoindex(iface->c_str()) == 0)
+      return refuse("there is no interface " + *iface);
+    if (is_virtual(setup.device)) {
+      if (const int error = rte_eal_hotplug_add("vdev", device.name.c_str(), device.arguments.c_str()); error != 0) {
+        if (error == -EEXIST) return refuse("another port uses this device already");
+        if (error == -EPERM || error == -EACCES) return refuse("not permitted (run as root)");
+        return refuse("the device cannot be made: " + reason(error));
+      }
+      port->vdev_ = device.name;
+    } else if (rte_dev_probe(setup.device.c_str()) != 0) {
+      return refuse("no driver takes this device (PCI: is it bound to vfio-pci?)");
+    }
+    if (rte_eth_dev_get_port_by_name(device.name.c_str(), &port->id_) != 0)
+      return refuse("there is no such device (PCI: is it bound to vfio-pci?)");
+  }
+  if (rte_eth_dev_is_valid_port(port->id_) == 0) return refuse("the device is gone");
+  if (const int error = rte_eth_dev_info_get(port->id_, &port->info_); error != 0)
+    return tl::unexpected(port->failed("cannot be asked what it can", error));
+  rte_ether_addr mac{};
+  rte_eth_macaddr_get(port->id_, &mac);
+  std::memcpy(port->mac_.data(), mac.addr_bytes, 6);
+  return port;
+}
+
+void Port::plan_queues(std::uint16_t workers) {
+  workers_ = workers;
+  rx_queues_ = std::clamp<std::uint16_t>(info_.max_rx_queues, 1, workers);
+  tx_queues_ = std::clamp<std::uint16_t>(info_.max_tx_queues, 1, workers);
+  if (rx_queues_ < workers)
+    fallbacks_.push_back("receive queues: " + std::to_string(rx_queues_) + " for " + std::to_string(workers) +
+                         " workers; the others get their packets by hand-over rings");
+  if (tx_queues_ < workers)
+    fallbacks_.push_back("transmit queues: " + std::to_string(tx_queues_) + " for " + std::to_string(workers) +
+                         " workers; the others send by the queue's owner");
+  rte_eth_dev_adjust_nb_rx_tx_desc(id_, &rx_descriptors_, &tx_descriptors_);
+}
+
+tl::expected<void, StartError> Port::start(rte_mempool* pool) {
+  rte_eth_conf conf{};
+  conf.rxmode.mtu = RTE_ETHER_MTU;
+  if (rx_queues_ > 1) {
+    conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+    conf.rx_adv_conf.rss_conf.rss_hf =
+        info_.flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_UDP | RTE_ETH_RSS_TCP);
+    if (conf.rx_adv_conf.rss_conf.rss_hf == 0) {
+      conf.rxmode.mq_mode = RTE_ETH_MQ_RX_NONE;
+      fallbacks_.emplace_back("receive side scaling: none (the device offers no hash over IP)");
+    }
+  }
+  conf.txmode.offloads = info_.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+  if (const int error = rte_eth_dev_configure(id_, rx_queues_, tx_queues_, &conf); error != 0)
+    return tl::unexpected(failed("cannot be configured", error));
+  // Before start: some drivers refuse it later. Others cannot change it, but carry what their link does.
+  if (const int error = rte_eth_dev_set_mtu(id_, setup_.mtu); error != 0 && setup_.mtu != RTE_ETHER_MTU)
+    fallbacks_.push_back("mtu " + std::to_string(setup_.mtu) + ": the device does not set it (" + reason(error) + ")");
+  const int socket = rte_eth_dev_socket_id(id_);
+  const auto node = socket < 0 ? static_cast<unsigned>(SOCKET_ID_ANY) : static_cast<unsigned>(socket);
+  for (std::uint16_t q = 0; q < rx_queues_; ++q) {
+    if (const int error = rte_eth_rx_queue_setup(id_, q, rx_descriptors_, node, nullptr, pool); error != 0)
+      return tl::unexpected(failed("receive queue " + std::to_string(q) + " cannot be set up", error));
+  }
+  for (std::uint16_t q = 0; q < tx_queues_; ++q) {
+    if (const int error = rte_eth_tx_queue_setup(id_, q, tx_descriptors_, node, nullptr); error != 0)
+      return tl::unexpected(failed("transmit queue " + std::to_string(q) + " cannot be set up", error));
+  }
+  if (const int error = rte_eth_dev_start(id_); error != 0) return tl::unexpected(failed("cannot be started", error));
+  started_ = true;
+  return {};
+}
+
+void Port::stop() {
+  if (started_) rte_eth_dev_stop(id_);
+  started_ = false;
+}
+
+Port::~Port() {
+  stop();
+  if (id_ == RTE_MAX_ETHPORTS) return;
+  if (vdev_.empty()) {
+    rte_eth_dev_close(id_);
+  } else {
+    rte_eth_dev_close(id_);
+    rte_eal_hotplug_remove("vdev", vdev_.c_str());
+  }
+}
+
+std::optional<std::uint16_t> Port::tx_queue_of(std::uint16_t worker) const {
+  for (std::uint16_t q = 0; q < tx_queues_; ++q) {
+    if (owner_of_queue(q) == worker) return q;
+  }
+  return std::nullopt;
+}
+
+bool Port::link_up() const {
+  rte_eth_link link{};
+  return rte_eth_link_get_nowait(id_, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
+}
+
+PortStatus Port::status() const {
+  PortStatus out;
+  out.name = setup_.name;
+  out.device = setup_.device;
+  out.driver = info_.driver_name == nullptr ? "" : info_.driver_name;
+  std::array<char, 18> text{};
+  std::snprintf(text.data(), text.size(), "%02x:%02x:%02x:%02x:%02x:%02x", mac_[0], mac_[1], mac_[2], mac_[3], mac_[4],
+                mac_[5]);
+  out.mac = text.data();
+  out.up = link_up();
+  out.trusted = setup_.trusted;
+  out.mtu = setup_.mtu;
+  out.rx_queues = rx_queues_;
+  out.tx_queues = tx_queues_;
+  out.fallbacks = fallbacks_;
+  rte_eth_stats stats{};
+  if (rte_eth_stats_get(id_, &stats) == 0) {
+    out.counters = {{"rx_packets", stats.ipackets}, {"rx_bytes", stats.ibytes},        {"rx_missed", stats.imissed},
+                    {"rx_errors", stats.ierrors},   {"rx_no_buffer", stats.rx_nombuf}, {"tx_packets", stats.opackets},
+                    {"tx_bytes", stats.obytes},     {"tx_errors", stats.oerrors}};
+  }
+  return out;
+}
+
+}  // namespace causeway::dataplane

@@ -1,0 +1,73 @@
+// One Ethernet device of DPDK's, PCI or virtual: opened by name, capabilities asked for and
+// intersected with what we want, queues as many as workers or as the device has, whichever is less.
+#pragma once
+
+#include <rte_ethdev.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <tl/expected.hpp>
+
+#include "dataplane/dataplane.h"
+#include "dataplane/tables.h"
+
+namespace causeway::dataplane {
+
+class Port {
+ public:
+  // Finds or makes the device; nothing is configured yet. `index` is that in Setup::ports.
+  static tl::expected<std::unique_ptr<Port>, StartError> open(const PortSetup& setup, std::uint16_t index);
+  ~Port();  // stops and closes it, and removes a virtual device that open() made
+  Port(const Port&) = delete;
+  Port& operator=(const Port&) = delete;
+
+  // How many receive and transmit queues the device will have with so many workers.
+  void plan_queues(std::uint16_t workers);
+  tl::expected<void, StartError> start(rte_mempool* pool);
+  void stop();
+
+  // Queues are dealt round: queue q of port p belongs to worker (p + q) mod workers.
+  [[nodiscard]] std::uint16_t owner_of_queue(std::uint16_t queue) const {
+    return static_cast<std::uint16_t>((index_ + queue) % workers_);
+  }
+  [[nodiscard]] std::optional<std::uint16_t> tx_queue_of(std::uint16_t worker) const;
+  // The worker that sends for one that has no queue of its own.
+  [[nodiscard]] std::uint16_t tx_owner_for(std::uint16_t worker) const {
+    return owner_of_queue(static_cast<std::uint16_t>(worker % tx_queues_));
+  }
+
+  [[nodiscard]] std::uint16_t id() const { return id_; }
+  [[nodiscard]] int socket() const { return rte_eth_dev_socket_id(id_); }
+  [[nodiscard]] std::uint16_t rx_queues() const { return rx_queues_; }
+  [[nodiscard]] std::uint16_t tx_queues() const { return tx_queues_; }
+  [[nodiscard]] std::uint32_t descriptors() const {
+    return (rx_queues_ * rx_descriptors_) + (tx_queues_ * tx_descriptors_);
+  }
+  [[nodiscard]] std::uint16_t mtu() const { return setup_.mtu; }
+  [[nodiscard]] const Mac& mac() const { return mac_; }
+  [[nodiscard]] const PortSetup& setup() const { return setup_; }
+  [[nodiscard]] PortStatus status() const;
+  [[nodiscard]] bool link_up() const;
+
+ private:
+  Port(const PortSetup& setup, std::uint16_t index) : setup_(setup), index_(index) {}
+  StartError failed(const std::string& what, int error) const;
+
+  PortSetup setup_;
+  std::uint16_t index_;
+  std::uint16_t id_ = RTE_MAX_ETHPORTS;
+  std::string vdev_;  // name of the virtual device made here; empty: none
+  rte_eth_dev_info info_{};
+  Mac mac_{};
+  std::uint16_t workers_ = 1, rx_queues_ = 1, tx_queues_ = 1;
+  std::uint16_t rx_descriptors_ = 1024, tx_descriptors_ = 1024;
+  std::vector<std::string> fallbacks_;
+  bool started_ = false;
+};
+
+}  // namespace causeway::dataplane

@@ -1,0 +1,95 @@
+// A worker: one thread that receives, decides, encrypts or decrypts, and sends, to completion, a burst
+// at a time. See ARCHITECTURE.md, "Life of a packet". It never logs, allocates, locks, throws or makes a
+// system call, except to wake a control thread that sleeps and to sleep itself in adaptive polling.
+#pragma once
+
+#include <rte_mempool.h>
+#include <rte_rcu_qsbr.h>
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <vector>
+
+#include "conf/packet_policy.h"
+#include "dataplane/classify.h"
+#include "dataplane/mailbox.h"
+#include "dataplane/packet.h"
+#include "dataplane/packet_ptr.h"
+#include "dataplane/tables.h"
+#include "dataplane/token_bucket.h"
+
+namespace causeway::dataplane {
+
+// What all workers share with the control thread, besides their mailboxes.
+struct Shared {
+  std::atomic<const Tables*> tables{nullptr};  // written by control
+  rte_rcu_qsbr* rcu = nullptr;
+  WakeUp wake_up;
+  std::atomic<std::int64_t> clock_offset_ms{0};  // control's clock minus the cycle counter's; written by control
+  std::atomic<bool> stop{false};
+};
+
+struct WorkerSetup {
+  std::uint16_t index = 0;
+  int core = -1;  // -1: wherever the system puts it
+  conf::Polling polling = conf::Polling::busy;
+  std::vector<PortView> ports;
+  struct RxQueue {
+    std::uint16_t port, queue;
+  };
+  std::vector<RxQueue> rx_queues;
+  rte_mempool* pool = nullptr;
+  std::vector<Mailbox*> mailboxes;  // of all workers, by index
+};
+
+class Worker {
+ public:
+  Worker(WorkerSetup setup, Shared& shared);
+  void run();  // the thread's body, until Shared::stop
+
+ private:
+  struct TxBuffer {
+    std::array<rte_mbuf*, kMaxBurst> frames;
+    std::uint16_t count = 0;
+  };
+  // worker.cpp: the loop and what comes in
+  bool iterate();
+  bool receive(const WorkerSetup::RxQueue& queue);
+  bool take_commands();
+  bool take_hand_overs();
+  void process(std::span<rte_mbuf*> frames);
+  void rest(std::uint32_t idle);
+  [[nodiscard]] std::uint64_t now_ms() const;
+
+  // forward.cpp: policy and routes, on packets that start at their IP header
+  void on_clear(rte_mbuf* m);
+  void on_local(rte_mbuf* m);
+  void forward(rte_mbuf* m);
+  void send_own(PacketPtr m, std::uint16_t in_port);
+  void send_ip(rte_mbuf* m, const NextHop& hop);
+  void send_icmp_error(rte_mbuf* original, std::uint8_t type, std::uint8_t code, std::uint16_t mtu);
+  void protect(rte_mbuf* m, const PolicyRule& rule);
+
+  // output.cpp: frames out, packets up and over
+  void send_frame(rte_mbuf* m, std::uint16_t port);
+  void flush(std::uint16_t port);
+  void flush_all();
+  void punt(PuntClass to, const Punt& what);
+  void notice(const Notice& what);
+  void hand_over(std::uint16_t worker, const HandOver& what);
+  void drop(rte_mbuf* m, Drop why);
+  void wake_control();
+
+  const WorkerSetup setup_;
+  Shared& shared_;
+  Mailbox& mail_;
+  Counters& counters_;
+  const Tables* tables_ = nullptr;  // valid until the next quiescent state
+  std::uint64_t now_ms_ = 0;
+  std::vector<TxBuffer> tx_;  // by port
+  std::array<TokenBucket, kPuntClasses> punt_limits_;
+  TokenBucket icmp_errors_{100, 50}, echo_replies_{20'000, 2'000}, stale_notes_{100, 20};
+};
+
+}  // namespace causeway::dataplane
