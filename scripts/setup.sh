@@ -77,5 +77,9 @@ if ! install_missing >/tmp/causeway-setup.$$.log 2>&1; then
     die "apt-get could not install the packages; the whole output is in /tmp/causeway-setup.$$.log"
   fi
 fi
+# Only its programs are wanted: strongSwan's own service is not to come up at the next boot either.
+if [[ $missing == *strongswan-charon* ]] && command -v systemctl >/dev/null; then
+  systemctl disable strongswan-starter.service >/dev/null 2>&1 || true
+fi
 rm -f /tmp/causeway-setup.$$.log
 echo "setup: done"

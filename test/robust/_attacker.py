@@ -56,7 +56,7 @@ class Attacker:
         return self.frame(self.esp)
 
     def bad_icv(self, n):
-        return self.frame(self.header(1 + n) + self.esp[8:])
+        return self.frame(self.header(1000 + n) + self.esp[8:])
 
     def unknown_spi(self, n):
         return self.frame((0x00C0FFEE + n).to_bytes(4, "big") + self.esp[4:])
@@ -65,7 +65,7 @@ class Attacker:
         return self.frame(self.esp[:6])
 
     def odd_length(self, n):
-        return self.frame(self.header(1 + n) + b"\xa5" + self.esp[8:])
+        return self.frame(self.header(1000 + n) + b"\xa5" + self.esp[8:])
 
     def cleartext(self, n):
         ether = Ether(src=self.sample[Ether].src, dst=self.sample[Ether].dst)
@@ -76,7 +76,7 @@ class Attacker:
             keys = json.load(f)
         outer = self.sample[IP]
         sa = SecurityAssociation(
-            ESP, spi=int.from_bytes(self.esp[:4], "big"), seq_num=self.sequence + 100 + n,
+            ESP, spi=int.from_bytes(self.esp[:4], "big"), seq_num=self.sequence + 1000 + n,
             crypt_algo=keys["cipher"], crypt_key=bytes.fromhex(keys["encryption"]),
             auth_algo=keys["hash"], auth_key=bytes.fromhex(keys["integrity"]),
             tunnel_header=IP(src=outer.src, dst=outer.dst))
