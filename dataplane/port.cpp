@@ -52,9 +52,12 @@ tl::expected<std::unique_ptr<Port>, StartError> Port::open(const PortSetup& setu
   };
   const DeviceName device = split(setup.device, index);
   if (rte_eth_dev_get_port_by_name(setup.device.c_str(), &port->id_) != 0) {
-    if (const auto iface = argument(device.arguments, "iface");
-        iface && device.name.starts_with("net_af_") && ::if_nametoindex(iface->c_str()) == 0)
-      return refuse("there is no interface " + *iface);
+    if (const auto iface = argument(device.arguments, "iface"); iface && device.name.starts_with("net_af_")) {
+      if (::if_nametoindex(iface->c_str()) == 0) return refuse("there is no interface " + *iface);
+      auto lock = InterfaceLock::take(*iface);
+      if (!lock) return refuse(lock.error());
+      port->interface_lock_ = std::move(*lock);
+    }
     if (is_virtual(setup.device)) {
       if (const int error = rte_eal_hotplug_add("vdev", device.name.c_str(), device.arguments.c_str()); error != 0) {
         if (error == -EEXIST) return refuse("another port uses this device already");

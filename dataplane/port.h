@@ -14,6 +14,7 @@
 #include <tl/expected.hpp>
 
 #include "dataplane/dataplane.h"
+#include "dataplane/interface_lock.h"
 #include "dataplane/tables.h"
 
 namespace causeway::dataplane {
@@ -61,6 +62,7 @@ class Port {
   PortSetup setup_;
   std::uint16_t index_;
   std::uint16_t id_ = RTE_MAX_ETHPORTS;
+  InterfaceLock interface_lock_;
   std::string vdev_;  // name of the virtual device made here; empty: none
   rte_eth_dev_info info_{};
   Mac mac_{};
