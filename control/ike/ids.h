@@ -49,14 +49,9 @@ struct Identity {
   // compared without case; "*.example.com" takes names below it, "*@example.com" mailboxes of it; DNs are
   // compared attribute by attribute, without regard to string type and case, "*" as a value taking any.
   [[nodiscard]] bool matches(const Identity& said) const;
-  [[nodiscard]] std::string str() const;        // "gw.example.com", "C=CN, CN=gw", "keyid:0a0b", "any"
+  [[nodiscard]] std::string str() const;        // "gw.example.com", "C=CN, CN=gw", "keyid:site-7", "keyid:#0a0b", "any"
   [[nodiscard]] std::string type_name() const;  // "FQDN", as reasons speak of it
   bool operator==(const Identity&) const = default;
 };
-
-// DER of an X.501 Name from RFC 4514-like text ("C=CN, O=Example, CN=gw"; '\' quotes), and back. strongSwan's
-// attribute names are known: C, ST, L, O, OU, CN, E/emailAddress, SN/serialNumber, DC, UID, G, S, I, T, D, N.
-tl::expected<Bytes, std::string> dn_from_text(std::string_view text);
-std::optional<std::string> dn_to_text(ByteView der);
 
 }  // namespace causeway::ike

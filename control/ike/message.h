@@ -139,7 +139,8 @@ enum class Trailing : std::uint8_t { refuse, padding };  // padding: IKEv1's pla
 // the chain. Nothing about the bodies is checked.
 Parsed<std::vector<RawPayload>> walk_payloads(PayloadType first, ByteView chain, Trailing trailing = Trailing::refuse);
 
-// Payloads in the order they were added, each with its generic header.
+// Payloads in the order they were added, each with its generic header. A body that no length field can hold is a
+// mistake of the program: std::length_error.
 class PayloadChain {
  public:
   void add(PayloadType type, ByteView body, bool critical = false);

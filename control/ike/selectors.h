@@ -20,7 +20,9 @@ tl::expected<conf::SelectorSet, Reason> narrow(const conf::SelectorSet& ours, co
 // narrow() gave that cover the initiator's first choice.
 conf::SelectorSet single_pair(const conf::SelectorSet& narrowed, const conf::SelectorSet& offered);
 
-// Initiator: the answer must lie inside what we offered and be empty on neither side. Reason: selectors_refused.
+// Initiator: what of the answer lies inside what we offered. A peer that answers with more than was offered breaks
+// RFC 7296 2.9, yet can be worked with: what it added is cut off and never used. Reason: selectors_refused, where
+// nothing is left.
 tl::expected<conf::SelectorSet, Reason> accept_narrowed(const conf::SelectorSet& offered,
                                                         const conf::SelectorSet& answered);
 
