@@ -84,7 +84,9 @@ struct EndpointsChanged {  // the peer's (or our) outer address of established S
   std::vector<std::uint32_t> spis_out;
   conf::Endpoint local, remote;
 };
-struct IkeEstablished {};
+struct IkeEstablished {
+  bool initial_contact = false;  // the peer says it has no other IKE SA with us: older ones of the tunnel are dead
+};
 struct ChildEstablished {
   std::shared_ptr<const ChildSa> sa;
   bool rekey = false;

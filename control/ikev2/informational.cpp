@@ -1,0 +1,118 @@
+#include "control/ikev2/informational.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "control/ikev2/child.h"
+#include "control/ikev2/reasons.h"
+
+namespace causeway::ikev2 {
+
+namespace {
+
+void add_delete(ike::PayloadChain& chain, ike::DeletePayload payload) {
+  chain.add(ike::PayloadType::delete_sa, payload.encode());
+}
+
+// <-- D(ESP, their inbound SPIs): our outbound ones. Returns our inbound SPIs of the pairs, for the answer; those
+// that we are deleting ourselves are gone as well but are not named again (1.4.1).
+std::vector<std::uint32_t> peer_deletes(Session& s, const ike::DeletePayload& payload) {
+  std::vector<std::uint32_t> paired;
+  for (const std::uint32_t spi : payload.spis) {
+    const Child* child = s.child_by_outbound(spi);
+    if (child != nullptr) paired.push_back(child->sa->spi_in);
+  }
+  return paired;
+}
+
+// Deletes of one message: one answer for all of them, then the SAs go.
+void on_child_deletes(Session& s, const Inbound& in, Step& step) {
+  std::vector<std::uint32_t> gone, named;
+  for (const auto& payload : in.payloads.deletes) {
+    if (payload.protocol != ike::Protocol::esp) continue;
+    for (const std::uint32_t spi : peer_deletes(s, payload)) {
+      if (std::ranges::find(gone, spi) != gone.end()) continue;
+      gone.push_back(spi);
+      if (!s.child_by_inbound(spi)->closing) named.push_back(spi);
+    }
+  }
+  ike::PayloadChain chain;
+  if (!named.empty()) add_delete(chain, {ike::Protocol::esp, named});
+  send_reply(s, in, chain, step);
+  const ike::Reason reason = reasons::closed_by_peer(s);
+  for (const std::uint32_t spi : gone) remove_child(s, spi, kInboundGrace, reason, step);
+}
+
+}  // namespace
+
+void request_informational(Session& s, const Task& task, Step& step) {
+  ike::PayloadChain chain;
+  switch (task.kind) {
+    case Task::Kind::delete_ike:
+      if (s.close_notify) add_notify(chain, *s.close_notify);
+      add_delete(chain, {ike::Protocol::ike, {}});
+      break;
+    case Task::Kind::delete_child:
+      if (Child* child = s.child_by_inbound(task.spi)) {
+        child->closing = true;
+        stop_outbound(s, *child, step);
+      }
+      add_delete(chain, {ike::Protocol::esp, {task.spi}});
+      break;
+    default:
+      ++s.dpd_sent;
+      break;
+  }
+  s.pending.emplace();
+  s.pending->task = task;
+  send_request(s, ike::Exchange::informational, chain, step);
+  if (task.kind == Task::Kind::delete_ike) s.give_up_at.reset();
+}
+
+void on_informational_request(Session& s, const Inbound& in, Step& step) {
+  const auto& p = in.payloads;
+  const auto* error = p.error();
+  const bool closes = std::ranges::any_of(p.deletes, [](const auto& d) { return d.protocol == ike::Protocol::ike; });
+  if (closes || (error != nullptr && error->type == ike::NotifyType::authentication_failed)) {
+    send_reply(s, in, {}, step);
+    // A peer that does not believe our proof says so in an exchange of its own (2.21.2).
+    ike::Reason reason = error != nullptr ? reasons::peer_refused(s, error->type) : reasons::closed_by_peer(s);
+    if (s.replaced) reason = reasons::replaced();
+    if (s.close_reason) reason = *s.close_reason;
+    return finish(s, std::move(reason), step);
+  }
+  if (error != nullptr) step.warn(s.peer_name() + " says " + ike::name(error->type));
+  if (!p.deletes.empty()) return on_child_deletes(s, in, step);
+  ++s.dpd_received;
+  send_reply(s, in, {}, step);
+}
+
+void on_informational_response(Session& s, const Inbound& in, Step& step) {
+  if (!s.pending) return;
+  const Task task = s.pending->task;
+  s.pending.reset();
+  s.requests.answered();
+  switch (task.kind) {
+    case Task::Kind::delete_ike:
+      return finish(s, s.close_reason.value_or(reasons::closed_by_us()), step);
+    case Task::Kind::delete_child: {
+      const Child* child = s.child_by_inbound(task.spi);
+      if (child != nullptr) {
+        const ike::Reason reason = child->replaced_by != 0 ? reasons::replaced() : reasons::closed_by_us();
+        remove_child(s, task.spi, kInboundGrace, reason, step);
+      }
+      break;
+    }
+    default:
+      if (s.trial && *s.trial == in.remote) {
+        s.remote = *s.trial;
+        ike::EndpointsChanged moved{{}, s.local, s.remote};
+        for (const Child& c : s.children) moved.spis_out.push_back(c.sa->spi_out);
+        step.out.emplace_back(std::move(moved));
+      }
+      s.trial.reset();
+      break;
+  }
+}
+
+}  // namespace causeway::ikev2

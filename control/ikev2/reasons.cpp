@@ -1,0 +1,243 @@
+#include "control/ikev2/reasons.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "control/ike/selectors.h"
+
+namespace causeway::ikev2::reasons {
+
+namespace {
+
+ike::Reason make(ike::Cause cause, std::string text) { return {cause, std::move(text), {}, {}, {}}; }
+
+std::string seconds(ike::Time t) { return std::to_string((t.count() + 500) / 1000) + " s"; }
+
+std::string id_with_type(const ike::Identity& id) {
+  return id.type == ike::IdType::any ? "anybody" : id.type_name() + " " + id.str();
+}
+
+// What can make a peer refuse our proof, most likely first.
+std::vector<std::string> refusal_candidates(const Session& s) {
+  std::vector<std::string> out;
+  const std::string ours = id_with_type(s.peer.local_id);
+  if (s.nat_us && s.peer.config().local_id.empty()) {
+    out.push_back("our identity: we are behind a NAT and say " + ours +
+                  "; set local_id to what the peer expects, often our public address");
+    out.push_back("the pre-shared key: compare both, without a space or newline at the end");
+  } else {
+    out.push_back("the pre-shared key: compare both, without a space or newline at the end");
+    out.push_back("our identity: we say " + ours + "; set local_id to what the peer expects");
+  }
+  if (!s.peer.config().remote_id.empty() && s.peer.remote_id.type != ike::IdType::any) {
+    out.push_back("the peer's identity: we want " + id_with_type(s.peer.remote_id) +
+                  "; set remote_id to how it calls itself");
+  }
+  return out;
+}
+
+}  // namespace
+
+ike::Reason internal(std::string what) { return make(ike::Cause::internal, "this gateway failed: " + std::move(what)); }
+
+ike::Reason no_spi() {
+  return make(ike::Cause::resources, "no SPI is left for another SA: fewer children, or a larger SA table, are needed");
+}
+
+ike::Reason malformed(const Session& s, const std::string& what) {
+  return make(ike::Cause::syntax, s.peer_name() + " sent a message that is not IKEv2 (" + what +
+                                      "): update the peer or report it to its maker");
+}
+
+ike::Reason incomplete(const Session& s, const std::string& missing) {
+  return make(ike::Cause::syntax,
+              s.peer_name() + " left out " + missing + ": update the peer or report it to its maker");
+}
+
+ike::Reason bad_key_exchange(const Session& s, const std::string& what) {
+  return make(ike::Cause::invalid_ke,
+              s.peer_name() + " sent a key exchange value that must not be used (" + what + "): update the peer");
+}
+
+ike::Reason foreign_group(const Session& s, crypto::KeyExchange wanted) {
+  ike::Reason r =
+      make(ike::Cause::invalid_ke, s.peer_name() + " wants the key exchange " + ike::name(wanted) +
+                                       ", which ike.proposals does not offer: add it here or choose another there");
+  r.ours = ike::str(s.peer.ike);
+  r.theirs = ike::name(wanted);
+  return r;
+}
+
+ike::Reason other_group(const Session& s, crypto::KeyExchange ours) {
+  ike::Reason r = make(ike::Cause::invalid_ke, s.peer_name() + " sent a key exchange value of another group than " +
+                                                   ike::name(ours) + ": it is asked to try again with that one");
+  r.ours = ike::name(ours);
+  return r;
+}
+
+ike::Reason only_initiator() {
+  return make(ike::Cause::no_config_for_peer,
+              "every tunnel to this peer has role = initiator: set role = both to be called by it");
+}
+
+ike::Reason wrong_psk(const Session& s, const Peer& peer) {
+  return make(ike::Cause::authentication_failed,
+              "the pre-shared key of " + s.id_remote.str() +
+                  " is not ours: all else agreed, so make the content of psk_file " +
+                  (peer.config().psk_file.empty() ? std::string() : "(" + peer.config().psk_file + ") ") +
+                  "and the peer's key the same, without a space or newline at the end");
+}
+
+ike::Reason wrong_identity(const Session& s, std::span<const Peer> expected, const ike::Identity& got) {
+  std::string wanted;
+  for (const Peer& p : expected) wanted += (wanted.empty() ? "" : " or ") + id_with_type(p.remote_id);
+  std::string text = s.peer_name() + " calls itself " + id_with_type(got) + ", expected " + wanted +
+                     ": set remote_id = \"" + got.str() + "\" here, or the peer's own identity to " +
+                     (expected.empty() ? "that" : expected.front().remote_id.str());
+  if (s.nat_peer && (got.type == ike::IdType::ipv4 || got.type == ike::IdType::ipv6)) {
+    text += " (it is behind a NAT and says its inside address)";
+  }
+  ike::Reason r = make(ike::Cause::wrong_identity, std::move(text));
+  r.ours = wanted;
+  r.theirs = id_with_type(got);
+  return r;
+}
+
+ike::Reason other_auth_method(const Session& s, ike::AuthPayload::Method theirs) {
+  ike::Reason r = make(ike::Cause::authentication_failed,
+                       s.peer_name() + " proves itself by another method than a pre-shared key (AUTH method " +
+                           std::to_string(static_cast<int>(theirs)) +
+                           "): set the peer to pre-shared keys, or auth = \"cert\" here");
+  r.ours = "psk";
+  r.theirs = std::to_string(static_cast<int>(theirs));
+  return r;
+}
+
+ike::Reason wants_eap(const Session& s) {
+  return make(ike::Cause::authentication_failed,
+              s.peer_name() +
+                  " wants to log in by EAP, as remote-access clients do: set it to a pre-shared key or a certificate");
+}
+
+ike::Reason half_open(const Session& s, ike::Time waited) {
+  ike::Reason r =
+      make(ike::Cause::peer_silent, s.peer_name() + " began a negotiation and fell silent after IKE_SA_INIT for " +
+                                        seconds(waited) + ": UDP 4500 or large datagrams may not pass");
+  if (s.evidence.undecryptable > 0) {
+    r.text += "; " + std::to_string(s.evidence.undecryptable) + " messages came that our keys do not open";
+  }
+  return r;
+}
+
+ike::Reason expired(std::string what) {
+  return make(ike::Cause::expired,
+              std::move(what) + " reached its lifetime and could not be rekeyed: look for refused rekeys in the log");
+}
+ike::Reason closed_by_us() { return make(ike::Cause::closed_by_us, "closed by this side"); }
+ike::Reason closed_by_peer(const Session& s) {
+  return make(ike::Cause::closed_by_peer, s.peer_name() + " closed it: its log says why");
+}
+ike::Reason replaced() { return make(ike::Cause::replaced, "replaced by a rekey"); }
+
+ike::Reason peer_refused(const Session& s, ike::NotifyType type) {
+  switch (type) {
+    case ike::NotifyType::authentication_failed: {
+      ike::Reason r = make(ike::Cause::peer_refused_authentication, {});
+      r.candidates = refusal_candidates(s);
+      r.text =
+          s.peer_name() + " refused our authentication; IKEv2 does not say why. Most likely " + r.candidates.front();
+      for (std::size_t i = 1; i < r.candidates.size(); ++i) r.text += "; else " + r.candidates[i];
+      return r;
+    }
+    case ike::NotifyType::no_proposal_chosen: {
+      ike::Reason r = make(ike::Cause::peer_refused_proposal,
+                           s.peer_name() + " refused our ESP proposal: set the same esp.proposals on both sides");
+      r.ours = ike::str(s.peer.esp);
+      return r;
+    }
+    default:
+      return make(ike::Cause::peer_refused_authentication,
+                  s.peer_name() + " refused IKE_AUTH with " + ike::name(type) + ": its log says why");
+  }
+}
+
+ike::Reason child_refused(const Session& s, const ChildOffer& offer, ike::NotifyType type) {
+  ike::Reason r;
+  switch (type) {
+    case ike::NotifyType::ts_unacceptable:
+    case ike::NotifyType::single_pair_required:
+      r = make(ike::Cause::selectors_refused, s.peer_name() + " does not accept our traffic selectors " +
+                                                  ike::str(offer.selectors) +
+                                                  ": mirror local_subnets and remote_subnets exactly on both sides");
+      r.ours = ike::str(offer.selectors);
+      return r;
+    case ike::NotifyType::no_proposal_chosen:
+      r = make(ike::Cause::peer_refused_proposal,
+               "phase 1 is good, but " + s.peer_name() + " refused our ESP proposal " + ike::str(offer.proposals) +
+                   ": set the same esp.proposals" + (offer.agreement ? " and pfs" : "") + " on both sides");
+      r.ours = ike::str(offer.proposals);
+      return r;
+    case ike::NotifyType::no_additional_sas:
+      return make(
+          ike::Cause::child_refused,
+          s.peer_name() +
+              " takes no further child on one IKE SA: use selectors it accepts in one child, or one tunnel each");
+    default:
+      return make(ike::Cause::child_refused,
+                  s.peer_name() + " refused the child with " + ike::name(type) + ": its log says why");
+  }
+}
+
+ike::Reason silent(const Session& s, ike::Time waited, int sent) {
+  const std::string who = s.remote.str();
+  if (s.stage == Stage::established || s.stage == Stage::closing) {
+    return make(ike::Cause::peer_silent, "no answer from " + who + " for " + seconds(waited) + " (asked " +
+                                             std::to_string(sent) + " times): the peer or the path to it is down");
+  }
+  const Evidence& e = s.evidence;
+  if (s.stage == Stage::init_sent && e.refusal) {
+    if (*e.refusal == ike::NotifyType::no_proposal_chosen) {
+      ike::Reason r = make(ike::Cause::peer_refused_proposal,
+                           s.peer_name() + " refused our IKE proposal " + ike::str(s.peer.ike) +
+                               ": set the same ike.proposals on both sides, or give it a connection for our address " +
+                               s.local.address.str() + " with IKEv2");
+      r.ours = ike::str(s.peer.ike);
+      r.candidates = {"the proposals: nothing of " + ike::str(s.peer.ike) + " is allowed there",
+                      "the peer has no connection for our address " + s.local.address.str(),
+                      "the peer's connection is IKEv1: set ike.version = 1 here or IKEv2 there"};
+      return r;
+    }
+    if (e.unusable) return *e.unusable;
+    return make(ike::Cause::peer_refused_proposal,
+                s.peer_name() + " refused IKE_SA_INIT with " + ike::name(*e.refusal) + ": its log says why");
+  }
+  if (e.unusable) return *e.unusable;
+  if (s.stage == Stage::init_sent) {
+    ike::Reason r = make(ike::Cause::peer_silent, "no answer from " + who + " in " + seconds(waited) + ": sent " +
+                                                      std::to_string(sent) + ", got " + std::to_string(e.received));
+    r.candidates = {"UDP 500 is filtered on the path or at the peer",
+                    "the peer has no connection for our address " + s.local.address.str(),
+                    "the peer's address is not " + s.remote.address.str()};
+    r.text += "; let UDP " + std::to_string(s.remote.port) +
+              " pass on the path, and check that the peer runs and has a connection for our address " +
+              s.local.address.str();
+    return r;
+  }
+  // IKE_AUTH is unanswered: something answered IKE_SA_INIT.
+  std::string text = s.peer_name() + " answered IKE_SA_INIT but not IKE_AUTH on port " + std::to_string(s.remote.port) +
+                     " in " + seconds(waited) + " (sent " + std::to_string(sent) + ")";
+  if (e.refusal) {
+    text += "; an unprotected " + ike::name(*e.refusal) + " came";
+  } else if (e.undecryptable > 0) {
+    text += "; " + std::to_string(e.undecryptable) + " answers came that our keys do not open";
+  }
+  text += s.remote.port == 4500
+              ? ": let UDP 4500 pass on the path; else the peer drops a wrong pre-shared key or identity silently"
+              : ": the peer drops a wrong pre-shared key or identity silently, or large datagrams are lost";
+  ike::Reason r = make(ike::Cause::peer_silent, std::move(text));
+  r.candidates = {"UDP " + std::to_string(s.remote.port) + " is filtered",
+                  "the pre-shared key or an identity is wrong and the peer says nothing"};
+  return r;
+}
+
+}  // namespace causeway::ikev2::reasons

@@ -1,0 +1,41 @@
+// Why a negotiation failed, in one sentence that names the cause and its cure. What the peer is told is the
+// RFC's notify and nothing of this.
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "control/ikev2/session.h"
+
+namespace causeway::ikev2::reasons {
+
+// --- we know the cause ---------------------------------------------------------------------------------
+ike::Reason internal(std::string what);
+ike::Reason no_spi();
+ike::Reason malformed(const Session& s, const std::string& what);
+ike::Reason incomplete(const Session& s, const std::string& missing);
+ike::Reason bad_key_exchange(const Session& s, const std::string& what);
+ike::Reason foreign_group(const Session& s, crypto::KeyExchange wanted);
+ike::Reason other_group(const Session& s, crypto::KeyExchange ours);
+ike::Reason only_initiator();
+ike::Reason wrong_psk(const Session& s, const Peer& peer);
+ike::Reason wrong_identity(const Session& s, std::span<const Peer> expected, const ike::Identity& got);
+ike::Reason other_auth_method(const Session& s, ike::AuthPayload::Method theirs);
+ike::Reason wants_eap(const Session& s);
+ike::Reason half_open(const Session& s, ike::Time waited);
+ike::Reason expired(std::string what);
+ike::Reason closed_by_us();
+ike::Reason closed_by_peer(const Session& s);
+ike::Reason replaced();
+
+// --- the peer knows, and we rank what it can have been ----------------------------------------------
+// A protected refusal of IKE_AUTH as a whole.
+ike::Reason peer_refused(const Session& s, ike::NotifyType type);
+// A protected refusal of a child.
+ike::Reason child_refused(const Session& s, const ChildOffer& offer, ike::NotifyType type);
+
+// --- silence -------------------------------------------------------------------------------------------
+// No usable answer until we gave up, with whatever evidence came in meanwhile.
+ike::Reason silent(const Session& s, ike::Time waited, int sent);
+
+}  // namespace causeway::ikev2::reasons

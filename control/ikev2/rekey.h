@@ -1,0 +1,17 @@
+// CREATE_CHILD_SA for the IKE SA itself (RFC 7296 1.3.2, 2.8.2, 2.18): a successor with fresh keys inherits the
+// children, the old SA is deleted.
+#pragma once
+
+#include "control/ikev2/session.h"
+
+namespace causeway::ikev2 {
+
+// HDR, SK { SA, Ni, KEi } -->
+void request_ike_rekey(Session& s, const Task& task, Step& step);
+// <-- HDR, SK { SA, Nr, KEr }
+void on_ike_rekey_response(Session& s, const Inbound& in, Step& step);
+void on_ike_rekey_request(Session& s, const Inbound& in, Step& step);
+// Moves the children, and what is still to be done for them, to `to`.
+void inherit(Session& from, Session& to, Step& step);
+
+}  // namespace causeway::ikev2

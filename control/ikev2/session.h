@@ -1,0 +1,217 @@
+// The state of one IKE SA (RFC 7296), and the small steps that the exchanges are made of.
+//
+// Session is plain state. The exchanges (ike_sa_init, ike_auth, create_child_sa, rekey, informational) are
+// functions on it, one file each; dispatch.cpp says which message goes to which; ike_sa.cpp puts it all
+// behind ike::IkeSa. Nothing blocks, reads a clock or sends: everything comes out as effects, in order.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "control/ike/ike_sa.h"
+#include "control/ike/payloads.h"
+#include "control/ikev2/keys.h"
+#include "control/ikev2/peer.h"
+#include "control/ikev2/protection.h"
+#include "control/ikev2/window.h"
+#include "crypto/dh.h"
+
+namespace causeway::ikev2 {
+
+// One event being handled: when it happened, and where its effects go.
+struct Step {
+  ike::Time now;
+  ike::Effects& out;
+
+  void note(ike::Notice::Level level, std::string text) { out.emplace_back(ike::Notice{level, std::move(text)}); }
+  void debug(std::string text) { note(ike::Notice::Level::debug, std::move(text)); }
+  void info(std::string text) { note(ike::Notice::Level::info, std::move(text)); }
+  void warn(std::string text) { note(ike::Notice::Level::warning, std::move(text)); }
+};
+
+// A message that is ours to process: authenticated, but for IKE_SA_INIT.
+struct Inbound {
+  ike::Header header;
+  ike::Payloads payloads;
+  ike::Bytes id_i_body, id_r_body;  // as received: AUTH covers reserved octets too
+  ike::Bytes datagram;              // as received, for the cache of replies and for AUTH
+  conf::Endpoint local, remote;
+};
+
+enum class Stage : std::uint8_t {
+  fresh,      // initiator before start()
+  init_sent,  // initiator: IKE_SA_INIT sent
+  auth_sent,  // initiator: IKE_AUTH sent
+  half_open,  // responder: IKE_SA_INIT answered
+  established,
+  closing,  // our DELETE of the IKE SA is on its way
+  closed,
+};
+
+// What we want from the peer; done one after the other, as the window of one request allows.
+struct Task {
+  enum class Kind : std::uint8_t { create_child, rekey_child, delete_child, rekey_ike, delete_ike, liveness };
+  Kind kind = Kind::liveness;
+  ike::ChildSlot slot = 0;
+  std::uint32_t spi = 0;  // our inbound SPI of the child concerned
+  ike::Time not_before{0};
+  int refused = 0;                                        // how often the peer asked us to try later
+  crypto::KeyExchange group = crypto::KeyExchange::none;  // the one the peer asked for
+};
+
+// One pair of ESP SAs under this IKE SA.
+struct Child {
+  std::shared_ptr<const ike::ChildSa> sa;
+  bool outbound = false;          // its slot's traffic leaves on it
+  bool closing = false;           // our DELETE for it is queued or on its way
+  std::uint32_t replaces = 0;     // spi_in of the SA it was made to replace
+  std::uint32_t replaced_by = 0;  // spi_in of its successor, once there is one
+  std::optional<ike::Time> rekey_at, expire_at;
+  std::optional<ike::Time> use_at;  // responder of a rekey: outbound by then, should the old one's DELETE never come
+};
+
+// A child we asked for, until it is answered.
+struct ChildOffer {
+  ike::ChildSlot slot = 0;
+  std::uint32_t spi = 0;  // ours, inbound
+  conf::SelectorSet selectors;
+  std::vector<ike::Proposal> proposals;
+  std::uint32_t replaces = 0;
+  ike::Bytes nonce;
+  std::unique_ptr<crypto::KeyAgreement> agreement;  // with a key exchange of its own
+};
+
+// The peer's exchange that made a successor of what our own pending exchange is about (RFC 7296 2.8.1, 2.8.2).
+struct Rival {
+  ike::Bytes lowest_nonce;
+  std::uint32_t child_spi = 0;  // our inbound SPI of its child
+};
+
+class Session;
+// How one IKE SA finds another that control owns: empty once that is gone.
+struct Link {
+  Session* session = nullptr;
+};
+
+// The request of ours that waits for its answer, behind IKE_AUTH.
+struct Pending {
+  Task task;
+  std::optional<ChildOffer> child;
+  struct {
+    std::uint64_t spi = 0;
+    ike::Bytes nonce;
+    std::unique_ptr<crypto::KeyAgreement> agreement;
+  } ike;
+  std::optional<Rival> rival;
+};
+
+// What the first two exchanges need and nothing later does: gone when authenticated.
+struct Handshake {
+  std::vector<crypto::KeyExchange> groups_tried;
+  std::unique_ptr<crypto::KeyAgreement> agreement;
+  Nonces nonces;
+  ike::Bytes init_request, init_response;  // as on the wire: AUTH covers them (2.15)
+  ike::Bytes cookie;
+  int cookies = 0;
+  std::optional<ChildOffer> child;
+};
+
+// What reached us unprotected while we waited: kept to explain a failure, never a cause by itself.
+struct Evidence {
+  int received = 0;                        // datagrams that claim to belong to this negotiation
+  int undecryptable = 0;                   // of those, sealed with other keys
+  std::optional<ike::NotifyType> refusal;  // the last unprotected error notify
+  std::optional<ike::Reason> unusable;     // why an answer could not be used
+};
+
+class Session {
+ public:
+  Session(Peer p, ike::Environment& e) : peer(std::move(p)), env(&e), link(std::make_shared<Link>(Link{this})) {}
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  Peer peer;
+  std::vector<Peer> candidates;  // responder, until authenticated
+  ike::Environment* env;
+  std::shared_ptr<Link> link;
+
+  bool initiator = false;  // of this IKE SA: the sender of the request that made it
+  Stage stage = Stage::fresh;
+  std::uint64_t spi_i = 0, spi_r = 0;
+  conf::Endpoint local, remote;
+  bool nat_us = false, nat_peer = false;
+  bool force_encap = false;  // UDP encapsulation by configuration, or because the NAT hashes say so
+  ike::Identity id_local, id_remote;
+
+  ike::Choice suite;
+  IkeKeys keys;
+  std::optional<Protection> protection;
+  RequestWindow requests;
+  ResponseWindow responses;
+
+  std::optional<Handshake> handshake;
+  Evidence evidence;
+  std::optional<Pending> pending;
+  std::deque<Task> tasks;
+  std::vector<Child> children;
+  std::shared_ptr<Link> rival_successor;  // made by the peer's rekey of this IKE SA while ours was on its way
+  bool replaced = false;                  // a successor has the children: all that is left is to be deleted
+  bool redundant = false;                 // lost a rekey collision: its creator deletes it
+  ike::Bytes lowest_nonce;                // of the exchange that made this IKE SA by a rekey
+  bool initial_contact = true;            // initiator: we hold no other IKE SA with this peer
+  std::optional<ike::Reason> close_reason;
+  std::optional<ike::NotifyType> close_notify;  // goes with the DELETE: why, as far as the RFC tells a peer
+  std::optional<conf::Endpoint> trial;          // a new address of the peer, believed once it answers there
+
+  ike::Time started_at{0}, established_at{0}, last_heard{0}, last_sent{0};
+  std::optional<ike::Time> negotiation_time;
+  std::optional<ike::Time> rekey_at, expire_at, give_up_at;
+  std::uint64_t dpd_sent = 0, dpd_received = 0, retransmitted = 0;
+
+  [[nodiscard]] std::uint64_t spi_ours() const { return initiator ? spi_i : spi_r; }
+  [[nodiscard]] bool udp_encap() const { return nat_us || nat_peer || force_encap; }
+  [[nodiscard]] std::string peer_name() const { return remote.address.str(); }
+  [[nodiscard]] Child* child_by_inbound(std::uint32_t spi);
+  [[nodiscard]] Child* child_by_outbound(std::uint32_t spi);
+};
+
+// --- sending ---------------------------------------------------------------------------------------
+
+ike::Header header_of(const Session& s, ike::Exchange exchange, bool response, std::uint32_t id);
+// Seals, takes the next message id, starts the retransmission.
+void send_request(Session& s, ike::Exchange exchange, const ike::PayloadChain& payloads, Step& step);
+void send_again(Session& s, Step& step);
+// Seals, remembers the reply for repetitions of its request, sends it where the request came from.
+void send_reply(Session& s, const Inbound& request, const ike::PayloadChain& payloads, Step& step);
+void send_datagrams(Session& s, const Datagrams& datagrams, const conf::Endpoint& local, const conf::Endpoint& remote,
+                    Step& step);
+
+void add_notify(ike::PayloadChain& chain, ike::NotifyType type, ike::Bytes data = {});
+ike::Bytes fresh_nonce(Session& s);
+std::uint64_t fresh_ike_spi(ike::Environment& env);
+
+ike::RetransmitSchedule handshake_schedule();
+ike::RetransmitSchedule liveness_schedule(const conf::Dpd& dpd);
+
+// --- tasks and life ------------------------------------------------------------------------------------
+
+void add_task(Session& s, Task task);
+// Sends the request that the task is about; the window must be free.
+void begin(Session& s, const Task& task, Step& step);
+// The peer said TEMPORARY_FAILURE (2.25): the same again, after a while.
+void retry_later(Session& s, Task task, Step& step);
+// Starts the next task that is due, if the window is free.
+void pump(Session& s, Step& step);
+// A moment before `lifetime` ends, jittered, so that both ends do not rekey at once (2.8).
+ike::Time rekey_time(Session& s, ike::Time now, conf::Seconds lifetime);
+// The end: children removed unless a successor has them, IkeClosed, nothing more.
+void finish(Session& s, ike::Reason reason, Step& step);
+// Tells the peer first: DELETE of the IKE SA, then finish() with `reason`.
+void close_politely(Session& s, ike::Reason reason, Step& step);
+
+}  // namespace causeway::ikev2

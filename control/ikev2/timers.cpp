@@ -1,0 +1,124 @@
+#include "control/ikev2/timers.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "control/ikev2/child.h"
+#include "control/ikev2/reasons.h"
+
+namespace causeway::ikev2 {
+
+namespace {
+
+constexpr ike::Time kKeepalive{20000};  // RFC 3948 4
+
+bool alive(const Session& s) { return s.stage == Stage::established || s.stage == Stage::closing; }
+
+std::optional<ike::Time> liveness_at(const Session& s) {
+  const auto idle = std::chrono::duration_cast<ike::Time>(s.peer.config().ike.dpd.idle);
+  if (s.stage != Stage::established || idle.count() <= 0 || !s.requests.free()) return std::nullopt;
+  return s.last_heard + idle;
+}
+
+std::optional<ike::Time> keepalive_at(const Session& s) {
+  if (s.stage != Stage::established || !s.nat_us) return std::nullopt;
+  return s.last_sent + kKeepalive;
+}
+
+void on_silence(Session& s, Step& step) {
+  const int sent = s.requests.timer() ? s.requests.timer()->transmissions() : 0;
+  const auto total = alive(s) ? liveness_schedule(s.peer.config().ike.dpd).total() : step.now - s.started_at;
+  ike::Reason reason = reasons::silent(s, total, sent);
+  if (s.close_reason) reason = *s.close_reason;
+  finish(s, std::move(reason), step);
+}
+
+void retransmit(Session& s, Step& step) {
+  auto& timer = s.requests.timer();
+  if (!timer || timer->deadline() > step.now) return;
+  // A refusal that came unprotected may be forged, so it was given time to be contradicted; now it counts.
+  if (s.stage == Stage::init_sent && s.evidence.refusal) return on_silence(s, step);
+  switch (timer->poll(step.now)) {
+    case ike::Retransmission::Due::no:
+      return;
+    case ike::Retransmission::Due::send_again:
+      return send_again(s, step);
+    case ike::Retransmission::Due::give_up:
+      return on_silence(s, step);
+  }
+}
+
+void children_due(Session& s, Step& step) {
+  for (Child& c : s.children) {
+    if (c.rekey_at && *c.rekey_at <= step.now) {
+      c.rekey_at.reset();
+      if (!c.closing && c.replaced_by == 0) {
+        add_task(s, Task{.kind = Task::Kind::rekey_child, .slot = c.sa->child, .spi = c.sa->spi_in});
+      }
+    }
+    if (c.expire_at && *c.expire_at <= step.now) {
+      c.expire_at.reset();
+      c.closing = true;
+      add_task(s, Task{.kind = Task::Kind::delete_child, .slot = c.sa->child, .spi = c.sa->spi_in});
+    }
+  }
+  const auto due = std::ranges::find_if(s.children, [&](const Child& c) { return c.use_at && *c.use_at <= step.now; });
+  if (due != s.children.end()) use_outbound(s, *due, step);
+}
+
+}  // namespace
+
+std::optional<ike::Time> deadline(const Session& s) {
+  if (s.stage == Stage::closed || s.stage == Stage::fresh) return std::nullopt;
+  std::optional<ike::Time> next;
+  const auto consider = [&](const std::optional<ike::Time>& t) {
+    if (t) next = next ? std::min(*next, *t) : *t;
+  };
+  if (s.requests.timer()) consider(s.requests.timer()->deadline());
+  consider(s.give_up_at);
+  consider(liveness_at(s));
+  consider(keepalive_at(s));
+  if (alive(s)) {
+    consider(s.rekey_at);
+    consider(s.expire_at);
+    for (const Child& c : s.children) {
+      consider(c.rekey_at);
+      consider(c.expire_at);
+      consider(c.use_at);
+    }
+    if (s.requests.free()) {
+      for (const Task& t : s.tasks) consider(t.not_before);
+    }
+  }
+  return next;
+}
+
+void tick(Session& s, Step& step) {
+  if (s.stage == Stage::closed || s.stage == Stage::fresh) return;
+  retransmit(s, step);
+  if (s.give_up_at && *s.give_up_at <= step.now) {
+    const auto waited = step.now - s.started_at;
+    return finish(s, s.close_reason.value_or(reasons::half_open(s, waited)), step);
+  }
+  if (!alive(s)) return;
+  if (s.rekey_at && *s.rekey_at <= step.now) {
+    s.rekey_at.reset();
+    if (s.stage == Stage::established && !s.replaced) add_task(s, Task{.kind = Task::Kind::rekey_ike});
+  }
+  if (s.expire_at && *s.expire_at <= step.now) {
+    s.expire_at.reset();
+    close_politely(s, reasons::expired("the IKE SA with " + s.peer_name()), step);
+  }
+  children_due(s, step);
+  pump(s, step);
+  if (const auto at = liveness_at(s); at && *at <= step.now) {
+    add_task(s, Task{.kind = Task::Kind::liveness});
+    pump(s, step);
+  }
+  if (const auto at = keepalive_at(s); at && *at <= step.now) {
+    step.out.emplace_back(ike::SendKeepalive{s.local, s.remote});
+    s.last_sent = step.now;
+  }
+}
+
+}  // namespace causeway::ikev2
