@@ -14,7 +14,7 @@ std::string kind_text(const Node& node) {
     case Node::Kind::boolean:
       return node.boolean ? "true" : "false";
     case Node::Kind::text:
-      return "the text " + quoted(node.text);
+      return "the text " + in_quotes(node.text);
     case Node::Kind::group:
       return "a group { ... }";
     case Node::Kind::array:
@@ -164,9 +164,9 @@ std::optional<Group::Texts> Group::texts(std::string_view name) {
 }
 
 void Group::refuse_choice(std::string_view name, std::string_view given, const std::vector<std::string_view>& names) {
-  std::string reason = quoted(given) + " is not one of " + list_of(names, "\"");
+  std::string reason = in_quotes(given) + " is not one of " + list_of(names, "\"");
   if (const std::string_view meant = nearest(given, names); !meant.empty())
-    reason += "; did you mean " + quoted(meant) + "?";
+    reason += "; did you mean " + in_quotes(meant) + "?";
   report_->error(key(name), reason);
 }
 
@@ -218,7 +218,7 @@ void Group::finish() {
     if (meant.empty()) {
       report_->error(path, "is not a known key; known here: " + list_of(asked_, ""));
     } else {
-      report_->error(path, "is not a known key; did you mean " + quoted(meant) + "?");
+      report_->error(path, "is not a known key; did you mean " + in_quotes(meant) + "?");
     }
   }
 }

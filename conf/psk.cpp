@@ -161,7 +161,7 @@ tl::expected<Psk, std::string> parse_psk(std::span<const std::uint8_t> contents)
 }
 
 tl::expected<Psk, std::string> read_psk(const std::string& path) {
-  const auto failed = [&](const std::string& why) { return Error(quoted(path) + " " + why); };
+  const auto failed = [&](const std::string& why) { return Error(in_quotes(path) + " " + why); };
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (file.fd < 0) return failed(std::string("cannot be read: ") + std::strerror(errno));
   struct stat status {};

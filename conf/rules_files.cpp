@@ -25,11 +25,11 @@ void check_readable(const std::string& file, const std::string& key, bool secret
   if (file.empty()) return;
   struct stat status {};
   if (::stat(file.c_str(), &status) != 0 || ::access(file.c_str(), R_OK) != 0) {
-    report.error(key, quoted(file) + " cannot be read: " + std::strerror(errno));
+    report.error(key, in_quotes(file) + " cannot be read: " + std::strerror(errno));
   } else if (!S_ISREG(status.st_mode)) {
-    report.error(key, quoted(file) + " is not a regular file");
+    report.error(key, in_quotes(file) + " is not a regular file");
   } else if (secret && (status.st_mode & (S_IROTH | S_IWOTH)) != 0) {
-    report.error(key, quoted(file) + " is open to everybody; chmod 600 it");
+    report.error(key, in_quotes(file) + " is open to everybody; chmod 600 it");
   }
 }
 

@@ -23,7 +23,7 @@ void check_names(const std::vector<T>& elements, const std::vector<std::string>&
     if (required) require(report, keys[i] + ".name", !elements[i].name.empty(), what);
     for (std::size_t j = 0; j < i; ++j) {
       if (elements[i].name.empty() || elements[i].name != elements[j].name) continue;
-      report.error(keys[i] + ".name", quoted(elements[i].name) + " is already the name of the one in " +
+      report.error(keys[i] + ".name", in_quotes(elements[i].name) + " is already the name of the one in " +
                                           at_line(report, keys[j] + ".name"));
       break;
     }
@@ -68,7 +68,7 @@ void check_port(const Port& port, const std::string& key, Report& report) {
 
 void check_port_pair(const Port& a, const Port& b, const std::string& key_a, const std::string& key_b, Report& report) {
   if (!b.device.empty() && a.device == b.device && a.vlan == b.vlan) {
-    report.error(key_b + ".device", quoted(b.device) + " is already port " + a.name + " in " +
+    report.error(key_b + ".device", in_quotes(b.device) + " is already port " + a.name + " in " +
                                         at_line(report, key_a + ".device") +
                                         (a.vlan == 0 ? "; two ports on one device need different vlan" : ""));
   }
@@ -118,8 +118,8 @@ void check_rule_place(const Draft& draft, const std::string& name, const std::st
   if (name.empty()) return;
   const bool port = std::ranges::count(draft.config.ports, name, &Port::name) != 0;
   const bool tunnel = std::ranges::count(draft.config.tunnels, name, &Tunnel::name) != 0;
-  if (port && tunnel) report.error(key, quoted(name) + " is the name of a port and of a tunnel");
-  if (!port && !tunnel) report.error(key, "there is no port or tunnel " + quoted(name));
+  if (port && tunnel) report.error(key, in_quotes(name) + " is the name of a port and of a tunnel");
+  if (!port && !tunnel) report.error(key, "there is no port or tunnel " + in_quotes(name));
 }
 
 void check_top(const Config& config, Report& report) {

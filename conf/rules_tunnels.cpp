@@ -82,7 +82,7 @@ class TunnelCheck {
     for (const Port& p : config_.ports) names.push_back(p.name);
     const std::string_view meant = nearest(tunnel_.port, names);
     error("port",
-          "there is no port " + quoted(tunnel_.port) + (meant.empty() ? "" : "; did you mean " + quoted(meant) + "?"));
+          "there is no port " + in_quotes(tunnel_.port) + (meant.empty() ? "" : "; did you mean " + in_quotes(meant) + "?"));
   }
 
   void outer_path(const std::optional<IpAddress>& remote) {
@@ -133,7 +133,7 @@ class TunnelCheck {
     for (std::size_t i = 0; i < list.size(); ++i) {
       if (std::find(list.begin(), list.begin() + static_cast<std::ptrdiff_t>(i), list[i]) !=
           list.begin() + static_cast<std::ptrdiff_t>(i)) {
-        error(name, quoted(list[i]) + " is there twice");
+        error(name, in_quotes(list[i]) + " is there twice");
       }
     }
   }

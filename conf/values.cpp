@@ -145,7 +145,7 @@ std::size_t distance(std::string_view a, std::string_view b) {
 }  // namespace
 
 Parsed<Seconds> parse_duration(std::string_view text) {
-  const Error wrong(quoted(text) + " is not a duration such as \"90s\", \"30m\", \"8h\" or \"1d\"");
+  const Error wrong(in_quotes(text) + " is not a duration such as \"90s\", \"30m\", \"8h\" or \"1d\"");
   if (text.empty()) return wrong;
   std::uint64_t total = 0;
   auto unit = kDurations.begin();
@@ -173,7 +173,7 @@ std::string duration_text(Seconds value) {
 }
 
 Parsed<std::uint64_t> parse_size(std::string_view text) {
-  const Error wrong(quoted(text) + " is not a size such as \"1800MB\" or \"4GiB\"");
+  const Error wrong(in_quotes(text) + " is not a size such as \"1800MB\" or \"4GiB\"");
   const auto number = leading_number(text);
   if (!number) return wrong;
   while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
@@ -196,19 +196,19 @@ std::string size_text(std::uint64_t octets) {
 
 Parsed<IpAddress> parse_address(std::string_view text) {
   if (const auto address = IpAddress::parse(text)) return *address;
-  return Error(quoted(text) + " is not an IPv4 or IPv6 address");
+  return Error(in_quotes(text) + " is not an IPv4 or IPv6 address");
 }
 
 Parsed<Prefix> parse_interface(std::string_view text) {
   if (const auto prefix = Prefix::parse(text)) return *prefix;
-  return Error(quoted(text) + " is not an address with a prefix length such as \"203.0.113.2/24\"");
+  return Error(in_quotes(text) + " is not an address with a prefix length such as \"203.0.113.2/24\"");
 }
 
 Parsed<Prefix> parse_network(std::string_view text) {
   const auto prefix = Prefix::parse(text);
-  if (!prefix) return Error(quoted(text) + " is not a network such as \"10.1.0.0/16\"");
+  if (!prefix) return Error(in_quotes(text) + " is not a network such as \"10.1.0.0/16\"");
   if (prefix->network() != *prefix) {
-    return Error(quoted(text) + " has host bits set; the network is \"" + prefix->network().str() + "\"");
+    return Error(in_quotes(text) + " has host bits set; the network is \"" + prefix->network().str() + "\"");
   }
   return *prefix;
 }
@@ -221,7 +221,7 @@ Parsed<Selector> parse_selector(std::string_view text) {
     const std::size_t open = text.find('[');
     if (open == std::string_view::npos ||
         !read_protocol_and_ports(text.substr(open + 1, text.size() - open - 2), ports)) {
-      return Error(quoted(text) + " does not end in a protocol and ports such as \"[tcp/443]\" or \"[udp/5000-5010]\"");
+      return Error(in_quotes(text) + " does not end in a protocol and ports such as \"[tcp/443]\" or \"[udp/5000-5010]\"");
     }
     addresses = text.substr(0, open);
   }
@@ -229,7 +229,7 @@ Parsed<Selector> parse_selector(std::string_view text) {
     const auto first = IpAddress::parse(addresses.substr(0, dash));
     const auto last = IpAddress::parse(addresses.substr(dash + 1));
     if (!first || !last || first->family != last->family || *last < *first) {
-      return Error(quoted(text) + " is not a range such as \"10.1.0.1-10.1.0.9\"");
+      return Error(in_quotes(text) + " is not a range such as \"10.1.0.1-10.1.0.9\"");
     }
     selector.first = *first;
     selector.last = *last;
@@ -240,7 +240,7 @@ Parsed<Selector> parse_selector(std::string_view text) {
   }
   if ((ports.protocol == 1 && selector.first.family == Family::v6) ||
       (ports.protocol == 58 && selector.first.family == Family::v4)) {
-    return Error(quoted(text) + " mixes ICMP of one IP version with addresses of the other");
+    return Error(in_quotes(text) + " mixes ICMP of one IP version with addresses of the other");
   }
   selector.protocol = ports.protocol;
   selector.first_port = ports.first_port;
@@ -254,7 +254,7 @@ Parsed<std::string> parse_name(std::string_view text) {
       std::ranges::all_of(text, [](char c) { return letter(c) || digit(c) || c == '.' || c == '_' || c == '-'; });
   if (!good)
     return Error(
-        quoted(text) +
+        in_quotes(text) +
         " is not a name: up to 32 letters, digits, \".\", \"_\" and \"-\", beginning with one of the first two");
   return std::string(text);
 }
@@ -266,7 +266,7 @@ Parsed<std::string> parse_device(std::string_view text) {
   for (const std::string_view driver : {"net_", "eth_", "virtio_user"}) {
     if (text.starts_with(driver) && text.size() > driver.size()) return clean;
   }
-  std::string reason = quoted(text) + " is neither a PCI address such as \"0000:3b:00.0\" nor vdev arguments";
+  std::string reason = in_quotes(text) + " is neither a PCI address such as \"0000:3b:00.0\" nor vdev arguments";
   if (std::ranges::all_of(text, [](char c) { return letter(c) || digit(c) || c == '.' || c == '_' || c == '-'; })) {
     reason += "; a kernel interface is \"net_af_packet0,iface=" + std::string(text.substr(0, 15)) + "\"";
   }
@@ -276,9 +276,9 @@ Parsed<std::string> parse_device(std::string_view text) {
 Parsed<std::string> parse_remote(std::string_view text) {
   const auto address = IpAddress::parse(text);
   if (address && address->is_unspecified())
-    return Error(quoted(text) + " is no peer's address; for any peer write \"any\"");
+    return Error(in_quotes(text) + " is no peer's address; for any peer write \"any\"");
   if (address || host_name(text)) return std::string(text);
-  return Error(quoted(text) + " is not an address, a host name or \"any\"");
+  return Error(in_quotes(text) + " is not an address, a host name or \"any\"");
 }
 
 Parsed<std::string> parse_proposal(std::string_view text) {
@@ -290,19 +290,19 @@ Parsed<std::string> parse_proposal(std::string_view text) {
   }
   if (good && before != '-') return std::string(text);
   return Error(
-      quoted(text) +
+      in_quotes(text) +
       " is not a proposal: algorithms in lower case joined by \"-\", such as \"aes256gcm16-prfsha384-ecp384\"");
 }
 
 Parsed<std::string> parse_any_text(std::string_view text) {
   if (text.empty()) return Error("is empty");
   if (std::ranges::any_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; })) {
-    return Error(quoted(text) + " contains control characters");
+    return Error(in_quotes(text) + " contains control characters");
   }
   return std::string(text);
 }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   constexpr std::size_t kEnough = 60;
   std::string out = "\"";
   for (const char c : text.substr(0, kEnough)) out += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;

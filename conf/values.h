@@ -37,7 +37,7 @@ Parsed<std::string> parse_proposal(std::string_view text);  // the shape of one:
 Parsed<std::string> parse_any_text(std::string_view text);  // not empty, no control characters
 
 // In double quotes, with control characters and what is too long to read replaced.
-std::string quoted(std::string_view text);
+std::string in_quotes(std::string_view text);
 
 // The candidate that takes the fewest insertions, deletions, replacements and swaps of neighbours to
 // become `word`; empty where none is near enough to have been meant.

@@ -85,8 +85,7 @@ void Tunnel::rekey_ike(Time now, Actions& out) {
 void Tunnel::wanted(ike::ChildSlot slot, Time now, Actions& out) {
   const Child* c = child(slot);
   if (c == nullptr || settings_->config.start != conf::Start::traffic || admin_down_) return;
-  const bool up = std::any_of(c->live.begin(), c->live.end(), [](const LiveChild& l) { return l.outbound; });
-  if (up || traffic_wanted_) return;
+  if (is_up(*c) || traffic_wanted_) return;
   traffic_wanted_ = true;
   reconcile(now, out);
 }

@@ -158,6 +158,10 @@ class Tunnel {
   [[nodiscard]] bool needs_name() const;
   [[nodiscard]] Ike* best_established();
   [[nodiscard]] const Ike* best() const;
+  [[nodiscard]] bool open(std::uint64_t spi) const;  // an IKE SA that is there to stay
+  [[nodiscard]] bool is_up(const Child& c) const;
+  [[nodiscard]] bool is_missing(const Child& c) const;
+  [[nodiscard]] bool asked_for_a_child() const;
   [[nodiscard]] bool all_children_up() const;
   [[nodiscard]] bool any_child_up() const;
   [[nodiscard]] bool has_children(std::uint64_t spi) const;

@@ -99,6 +99,7 @@ void Tunnel::close_duplicates(Time now, Actions& out) {
   const auto newest = std::max_element(full.begin(), full.end(), [](const auto& a, const auto& b) {
     return std::pair(a.second->since, a.first) < std::pair(b.second->since, b.first);
   });
+  newest->second->duplicate_until.reset();
   std::vector<std::uint64_t> surplus;
   for (auto& [spi, ike] : full) {
     if (spi == newest->first) continue;
@@ -116,9 +117,9 @@ void Tunnel::create_missing_children(Time now, Actions& out) {
   Ike* ike = best_established();
   const std::uint64_t spi = ike->sa->local_spi();
   // One at a time: the peer may have a window of one.
-  if (std::any_of(children_.begin(), children_.end(), [&](const Child& c) { return c.requested_on == spi; })) return;
+  if (asked_for_a_child()) return;
   for (Child& c : children_) {
-    if (!c.live.empty() || c.retry_at > now) continue;
+    if (!is_missing(c) || c.retry_at > now) continue;
     c.requested_on = spi;
     ike::Effects effects;
     ike->sa->create_child(c.slot, now, effects);
@@ -165,10 +166,9 @@ std::optional<Time> Tunnel::deadline() const {
     consider(retry_at_);
   }
   if (established && wants_up()) {
-    const bool asked =
-        std::any_of(children_.begin(), children_.end(), [](const Child& c) { return c.requested_on != 0; });
+    const bool asked = asked_for_a_child();
     for (const Child& c : children_) {
-      if (c.live.empty() && !asked) consider(c.retry_at);
+      if (is_missing(c) && !asked) consider(c.retry_at);
     }
   }
   return earliest;
@@ -275,16 +275,31 @@ Tunnel::Ike* Tunnel::best_established() {
   return best;
 }
 
+bool Tunnel::open(std::uint64_t spi) const {
+  const auto it = ikes_.find(spi);
+  return it != ikes_.end() && !it->second.closing && !it->second.closed;
+}
+
+bool Tunnel::is_up(const Child& c) const {
+  return std::any_of(c.live.begin(), c.live.end(),
+                     [this](const LiveChild& l) { return l.inbound && l.outbound && open(l.ike); });
+}
+
+// Neither up nor on its way to be.
+bool Tunnel::is_missing(const Child& c) const {
+  return std::none_of(c.live.begin(), c.live.end(), [this](const LiveChild& l) { return open(l.ike); });
+}
+
+bool Tunnel::asked_for_a_child() const {
+  return std::any_of(children_.begin(), children_.end(), [this](const Child& c) { return open(c.requested_on); });
+}
+
 bool Tunnel::all_children_up() const {
-  return std::all_of(children_.begin(), children_.end(), [](const Child& c) {
-    return std::any_of(c.live.begin(), c.live.end(), [](const LiveChild& l) { return l.inbound && l.outbound; });
-  });
+  return std::all_of(children_.begin(), children_.end(), [this](const Child& c) { return is_up(c); });
 }
 
 bool Tunnel::any_child_up() const {
-  return std::any_of(children_.begin(), children_.end(), [](const Child& c) {
-    return std::any_of(c.live.begin(), c.live.end(), [](const LiveChild& l) { return l.inbound && l.outbound; });
-  });
+  return std::any_of(children_.begin(), children_.end(), [this](const Child& c) { return is_up(c); });
 }
 
 bool Tunnel::has_children(std::uint64_t spi) const {

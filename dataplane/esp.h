@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <span>
 
+#include "conf/address.h"
 #include "dataplane/packet.h"
 
 namespace causeway::crypto {
@@ -21,24 +22,45 @@ struct EspContext {
   std::uint64_t now_ms;  // control's clock as the worker knows it: for last-used times
 };
 
+// What control is to be told of an SA: becomes PeerMoved or LimitReached. Each is said once per SA (a moved
+// peer once per address).
+struct EspNotice {
+  enum class Kind : std::uint8_t { peer_moved, soft_limit, hard_limit };
+  Kind kind;
+  Direction direction;
+  std::uint32_t spi;
+  TunnelId tunnel;
+  ChildSlot child;
+  conf::Endpoint from;  // peer_moved only
+};
+struct EspNotices {
+  EspNotice list[kMaxBurst];
+  std::uint16_t count = 0;
+};
+
 struct EspInboundOut {
   Lane clear;  // data starts at the inner IP header (l3_offset 0), meta.decrypted set, meta.sa.inbound valid
-               // within this iteration; selectors are checked already
+               // within this iteration; selectors are checked already; cut to the inner packet's length
   Lane drops;
+  EspNotices notices;
 };
 
 // `packets`: meta.esp_offset, spi, outer_source_port and l3_offset are set by classify; headers are
-// contiguous; the SA is looked up here. Never keeps a packet beyond the call.
+// contiguous; the frame ends where the outer IP packet (for UDP: the datagram) says, link padding cut off;
+// the SA is looked up here. At most kMaxBurst. Lanes are appended to. Never keeps a packet beyond the call.
 void esp_inbound(EspContext& context, std::span<rte_mbuf* const> packets, EspInboundOut& out);
 
 struct EspOutboundOut {
   Lane tx;       // data starts at the outer IP header, complete with checksum; route by the outer destination
-  Lane too_big;  // meta.sa.outbound says the MTU; untouched: an ICMP error is to be made of it
+  Lane too_big;  // untouched; meta.sa.outbound->inner_mtu says the MTU; meta.inner_df: not to be fragmented,
+                 // an ICMP error is to be made of it. Otherwise fragment it to that MTU and come again
   Lane drops;
+  EspNotices notices;
 };
 
 // `packets`: data starts at the inner IP header; meta.sa.outbound is set by policy (its owner is this
-// worker); TTL is decremented already. mbufs must be direct, unshared and (until told otherwise) one segment.
+// worker) and not null; TTL is decremented already; cut to the inner packet's length. At most kMaxBurst. mbufs must be
+// direct, unshared and (until told otherwise) one segment.
 void esp_outbound(EspContext& context, std::span<rte_mbuf* const> packets, EspOutboundOut& out);
 
 }  // namespace causeway::dataplane

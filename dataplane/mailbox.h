@@ -48,7 +48,7 @@ using Notice = std::variant<WantedNote, StaleNeighborUsed, IcmpError, PeerMoved>
 enum class PuntClass : std::uint8_t { ike, arp, resolve };
 inline constexpr std::size_t kPuntClasses = 3;
 struct Punt {
-  rte_mbuf* packet;
+  rte_mbuf* packet = nullptr;
   std::uint16_t port;          // received on; for resolve: to leave through
   conf::IpAddress next_hop{};  // resolve: whose MAC is not known; the packet starts at its IP header
 };
@@ -61,7 +61,7 @@ struct HandOver {
     encrypt,  // an inner packet for the owner of meta.child's outbound SA
     frame,    // a whole frame for the owner of a transmit queue of `port`
   };
-  rte_mbuf* packet;
+  rte_mbuf* packet = nullptr;
   Kind kind;
   std::uint16_t port;
 };

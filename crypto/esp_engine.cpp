@@ -1,0 +1,344 @@
+// The batch engine over IPsec-MB.
+//
+// AEADs of AES go through the library's direct calls, everything else through its job manager, where
+// lanes fill across SAs within one batch and are flushed before submit() returns: a lone packet never
+// waits for company. All jobs are checked here first (lengths, multiples of the block) and then submitted
+// unchecked: the library's own check drops a whole burst for one bad job, and unchecked it would read out
+// of bounds. Tags are compared here, in constant time.
+#include "crypto/esp_engine.h"
+
+#include <cstring>
+
+#include "crypto/esp_engine_mb.h"
+#include "crypto/secrets.h"
+
+namespace causeway::crypto {
+
+namespace {
+
+constexpr std::uint32_t kSpiAndSequence = 8;
+constexpr std::size_t kMaxIcv = 32;
+
+void store_be32(std::uint8_t* to, std::uint32_t value) {
+  value = __builtin_bswap32(value);
+  std::memcpy(to, &value, sizeof(value));
+}
+
+// Per job, while it is in the library's hands.
+struct Scratch {
+  alignas(16) std::array<std::uint8_t, 16> nonce;
+  alignas(16) std::array<std::uint8_t, 16> aad;
+  alignas(16) std::array<std::uint8_t, 64> tag;  // computed
+  std::array<std::uint8_t, kMaxIcv> received;    // decrypt with ESN: its place is hashed over
+};
+
+// Time depends on the length alone. ICVs are 8 to 32 octets, multiples of 4.
+bool same_tag(const std::uint8_t* a, const std::uint8_t* b, std::size_t octets) {
+  std::uint32_t difference = 0;
+  for (std::size_t i = 0; i < octets; i += 4) {
+    std::uint32_t x, y;
+    std::memcpy(&x, a + i, 4);
+    std::memcpy(&y, b + i, 4);
+    difference |= x ^ y;
+  }
+  return difference == 0;
+}
+
+bool acceptable(const EspJob& job) {
+  const std::uint32_t head = kSpiAndSequence + job.key->iv_octets;
+  if (job.length <= head || job.length > kMaxEspLength) return false;
+  return (job.length - head) % job.key->block_octets == 0;
+}
+
+// Salt and the explicit IV (RFC 4106 4, RFC 7634 2); for CTR the block counter starts at 1 (RFC 3686 4).
+void make_nonce(const EspJob& job, Scratch& scratch) {
+  std::memcpy(scratch.nonce.data(), job.key->salt.data(), 4);
+  std::memcpy(scratch.nonce.data() + 4, job.esp + kSpiAndSequence, 8);
+  store_be32(scratch.nonce.data() + 12, 1);
+}
+
+// SPI and sequence number, which is 64 bits wide with ESN (RFC 4106 5).
+std::uint32_t make_aad(const EspJob& job, Scratch& scratch) {
+  std::memcpy(scratch.aad.data(), job.esp, 4);
+  if (!job.key->esn) {
+    std::memcpy(scratch.aad.data() + 4, job.esp + 4, 4);
+    return 8;
+  }
+  store_be32(scratch.aad.data() + 4, job.sequence_high);
+  std::memcpy(scratch.aad.data() + 8, job.esp + 4, 4);
+  return 12;
+}
+
+aes_gcm_enc_dec_t gcm_function(const IMB_MGR& manager, std::uint8_t key_octets, bool encrypt) {
+  switch (key_octets) {
+    case 16:
+      return encrypt ? manager.gcm128_enc : manager.gcm128_dec;
+    case 24:
+      return encrypt ? manager.gcm192_enc : manager.gcm192_dec;
+    default:
+      return encrypt ? manager.gcm256_enc : manager.gcm256_dec;
+  }
+}
+
+void compute_gcm(const IMB_MGR& manager, gcm_context_data& context, const EspJob& job, Scratch& scratch, bool encrypt,
+                 std::uint8_t* tag) {
+  make_nonce(job, scratch);
+  const std::uint32_t aad_octets = make_aad(job, scratch);
+  const std::uint32_t head = kSpiAndSequence + job.key->iv_octets;
+  gcm_function(manager, job.key->key_octets, encrypt)(&schedule(*job.key).gcm, &context, job.esp + head, job.esp + head,
+                                                      job.length - head, scratch.nonce.data(), scratch.aad.data(),
+                                                      aad_octets, tag, job.key->icv_octets);
+}
+
+// RFC 4543: everything from SPI to trailer is authenticated, IV included, nothing encrypted; the high half
+// of an extended sequence number stands between SPI and sequence number.
+void compute_gmac(const IMB_MGR& manager, gcm_context_data& context, const EspJob& job, Scratch& scratch,
+                  std::uint8_t* tag) {
+  const gcm_key_data* key = &schedule(*job.key).gcm;
+  const bool k128 = job.key->key_octets == 16, k192 = job.key->key_octets == 24;
+  const auto init = k128 ? manager.gmac128_init : k192 ? manager.gmac192_init : manager.gmac256_init;
+  const auto update = k128 ? manager.gmac128_update : k192 ? manager.gmac192_update : manager.gmac256_update;
+  const auto finalize = k128 ? manager.gmac128_finalize : k192 ? manager.gmac192_finalize : manager.gmac256_finalize;
+  make_nonce(job, scratch);
+  init(key, &context, scratch.nonce.data(), 12);
+  if (job.key->esn) {
+    const std::uint32_t aad_octets = make_aad(job, scratch);
+    update(key, &context, scratch.aad.data(), aad_octets);
+    update(key, &context, job.esp + kSpiAndSequence, job.length - kSpiAndSequence);
+  } else {
+    update(key, &context, job.esp, job.length);
+  }
+  finalize(key, &context, tag, job.key->icv_octets);
+}
+
+void fill_chacha(const EspJob& job, Scratch& scratch, IMB_JOB& out) {
+  const std::uint32_t head = kSpiAndSequence + job.key->iv_octets;
+  make_nonce(job, scratch);
+  out.u.CHACHA20_POLY1305.aad_len_in_bytes = make_aad(job, scratch);
+  out.u.CHACHA20_POLY1305.aad = scratch.aad.data();
+  out.cipher_mode = IMB_CIPHER_CHACHA20_POLY1305;
+  out.hash_alg = IMB_AUTH_CHACHA20_POLY1305;
+  out.enc_keys = out.dec_keys = schedule(*job.key).chacha.data();
+  out.key_len_in_bytes = job.key->key_octets;
+  out.iv = scratch.nonce.data();
+  out.iv_len_in_bytes = 12;
+  out.dst = job.esp + head;
+  out.cipher_start_src_offset_in_bytes = out.hash_start_src_offset_in_bytes = head;
+  out.msg_len_to_cipher_in_bytes = out.msg_len_to_hash_in_bytes = job.length - head;
+}
+
+void fill_cipher(const EspJob& job, Scratch& scratch, bool encrypt, IMB_JOB& out) {
+  const EspKey& key = *job.key;
+  const SeparateKeys& keys = schedule(key).separate;
+  out.cipher_mode = static_cast<IMB_CIPHER_MODE>(key.cipher);
+  out.key_len_in_bytes = key.key_octets;
+  std::uint32_t start = kSpiAndSequence + key.iv_octets;
+  out.iv_len_in_bytes = key.iv_octets;
+  switch (out.cipher_mode) {
+    case IMB_CIPHER_CNTR:
+      make_nonce(job, scratch);
+      out.enc_keys = out.dec_keys = keys.aes.encrypt.data();
+      out.iv = scratch.nonce.data();
+      out.iv_len_in_bytes = 16;
+      break;
+    case IMB_CIPHER_CBC:
+      out.enc_keys = keys.aes.encrypt.data();
+      out.dec_keys = keys.aes.decrypt.data();
+      out.iv = job.esp + kSpiAndSequence;
+      break;
+    case IMB_CIPHER_DES3:
+      out.enc_keys = out.dec_keys = keys.des3.pointers.data();
+      out.iv = job.esp + kSpiAndSequence;
+      break;
+    default:  // NULL
+      out.iv = nullptr;
+      break;
+  }
+  if (encrypt && key.iv_is_encrypted) {  // the block at the IV's place becomes the IV: see EspJob
+    start = kSpiAndSequence;
+    out.iv = key.iv_seed.data();
+  }
+  out.dst = job.esp + start;
+  out.cipher_start_src_offset_in_bytes = start;
+  out.msg_len_to_cipher_in_bytes = job.length - start;
+}
+
+// RFC 4303 2.2.1: with ESN the high half follows the trailer, where the ICV sits on the wire.
+void fill_hash(const EspJob& job, Scratch& scratch, bool encrypt, IMB_JOB& out) {
+  const SeparateKeys& keys = schedule(*job.key).separate;
+  out.hash_alg = static_cast<IMB_HASH_ALG>(job.key->hash);
+  out.hash_start_src_offset_in_bytes = 0;
+  out.msg_len_to_hash_in_bytes = job.length;
+  if (!encrypt) std::memcpy(scratch.received.data(), job.esp + job.length, job.key->icv_octets);
+  if (job.key->esn) {
+    store_be32(job.esp + job.length, job.sequence_high);
+    out.msg_len_to_hash_in_bytes += 4;
+  }
+  if (out.hash_alg == IMB_AUTH_AES_XCBC) {
+    out.u.XCBC._k1_expanded = keys.xcbc.k1.data();
+    out.u.XCBC._k2 = keys.xcbc.k2.data();
+    out.u.XCBC._k3 = keys.xcbc.k3.data();
+  } else {
+    out.u.HMAC._hashed_auth_key_xor_ipad = keys.hmac.inner.data();
+    out.u.HMAC._hashed_auth_key_xor_opad = keys.hmac.outer.data();
+  }
+}
+
+void settle(EspJob& job, const Scratch& scratch, bool encrypt) {
+  const std::size_t octets = job.key->icv_octets;
+  std::uint8_t* icv = job.esp + job.length;
+  if (encrypt) {
+    std::memcpy(icv, scratch.tag.data(), octets);
+    job.status = EspJob::Status::ok;
+    return;
+  }
+  const bool saved = job.key->kind == EspKey::Kind::separate;
+  job.status = same_tag(scratch.tag.data(), saved ? scratch.received.data() : icv, octets) ? EspJob::Status::ok
+                                                                                           : EspJob::Status::icv_failed;
+}
+
+}  // namespace
+
+std::string_view name(EspLevel level) {
+  switch (level) {
+    case EspLevel::sse:
+      return "sse";
+    case EspLevel::avx2:
+      return "avx2";
+    case EspLevel::avx512:
+      return "avx512";
+  }
+  return "?";
+}
+
+MbManager make_manager(EspLevel level) {
+  MbManager manager(alloc_mb_mgr(0));
+  if (!manager) return manager;
+  constexpr std::array<std::uint64_t, kEspLevels> kNeeds = {IMB_CPUFLAGS_SSE, IMB_CPUFLAGS_AVX2, IMB_CPUFLAGS_AVX512};
+  constexpr std::array<void (*)(IMB_MGR*), kEspLevels> kInit = {init_mb_mgr_sse, init_mb_mgr_avx2, init_mb_mgr_avx512};
+  const auto index = static_cast<std::size_t>(level);
+  if ((manager->features & kNeeds[index]) != kNeeds[index]) return nullptr;
+  kInit[index](manager.get());
+  const bool tested = (manager->features & IMB_FEATURE_SELF_TEST) != 0;
+  const bool passed = (manager->features & IMB_FEATURE_SELF_TEST_PASS) != 0;
+  if (imb_get_errno(manager.get()) != 0 || (tested && !passed)) return nullptr;
+  return manager;
+}
+
+struct EspEngine::Impl {
+  MbManagers managers;
+  EspPlan plan;
+  EspBatch* first = nullptr;  // finished, oldest first
+  EspBatch* last = nullptr;
+  gcm_context_data context{};
+  std::array<Scratch, EspBatch::kMax> scratch{};
+
+  void process(EspBatch& batch);
+  void queue(IMB_MGR& manager, EspBatch& batch, std::size_t index, bool encrypt);
+  void finish(EspBatch& batch, IMB_JOB& done, bool encrypt);
+  ~Impl() {
+    wipe({reinterpret_cast<std::uint8_t*>(&context), sizeof(context)});
+    wipe({reinterpret_cast<std::uint8_t*>(scratch.data()), sizeof(scratch)});
+  }
+};
+
+void EspEngine::Impl::finish(EspBatch& batch, IMB_JOB& done, bool encrypt) {
+  const auto index = reinterpret_cast<std::uintptr_t>(done.user_data);
+  EspJob& job = batch.jobs[index];
+  if (done.status == IMB_STATUS_COMPLETED)
+    settle(job, scratch[index], encrypt);
+  else
+    job.status = EspJob::Status::refused;
+}
+
+void EspEngine::Impl::queue(IMB_MGR& manager, EspBatch& batch, std::size_t index, bool encrypt) {
+  const EspJob& job = batch.jobs[index];
+  IMB_JOB& out = *IMB_GET_NEXT_JOB(&manager);
+  out.src = job.esp;
+  out.cipher_direction = encrypt ? IMB_DIR_ENCRYPT : IMB_DIR_DECRYPT;
+  out.chain_order = encrypt ? IMB_ORDER_CIPHER_HASH : IMB_ORDER_HASH_CIPHER;
+  out.auth_tag_output = scratch[index].tag.data();
+  out.auth_tag_output_len_in_bytes = job.key->digest_octets;
+  out.user_data = reinterpret_cast<void*>(index);
+  if (job.key->kind == EspKey::Kind::chacha20_poly1305) {
+    fill_chacha(job, scratch[index], out);
+  } else {
+    fill_cipher(job, scratch[index], encrypt, out);
+    fill_hash(job, scratch[index], encrypt, out);
+  }
+  for (IMB_JOB* done = IMB_SUBMIT_JOB_NOCHECK(&manager); done != nullptr; done = IMB_GET_COMPLETED_JOB(&manager))
+    finish(batch, *done, encrypt);
+}
+
+void EspEngine::Impl::process(EspBatch& batch) {
+  const bool encrypt = batch.direction == EspBatch::Direction::encrypt;
+  unsigned queued = 0;  // a bit per level
+  for (std::size_t i = 0; i < batch.count; ++i) {
+    EspJob& job = batch.jobs[i];
+    IMB_MGR* manager = managers.get(job.key->level);
+    if (manager == nullptr || !acceptable(job)) {
+      job.status = EspJob::Status::refused;
+      continue;
+    }
+    switch (job.key->kind) {
+      case EspKey::Kind::gcm:
+        compute_gcm(*manager, context, job, scratch[i], encrypt, scratch[i].tag.data());
+        settle(job, scratch[i], encrypt);
+        break;
+      case EspKey::Kind::gmac:
+        compute_gmac(*manager, context, job, scratch[i], scratch[i].tag.data());
+        settle(job, scratch[i], encrypt);
+        break;
+      case EspKey::Kind::chacha20_poly1305:
+      case EspKey::Kind::separate:
+        queue(*manager, batch, i, encrypt);
+        queued |= 1U << static_cast<unsigned>(job.key->level);
+        break;
+      case EspKey::Kind::none:
+        job.status = EspJob::Status::refused;
+        break;
+    }
+  }
+  for (std::size_t level = 0; level < kEspLevels; ++level) {
+    if ((queued & (1U << level)) == 0) continue;
+    IMB_MGR* manager = managers.by_level[level].get();
+    while (IMB_JOB* done = IMB_FLUSH_JOB(manager)) finish(batch, *done, encrypt);
+  }
+}
+
+EspEngine::EspEngine(const EspPlan& plan) : impl_(std::make_unique<Impl>()) {
+  impl_->plan = plan;
+  for (std::size_t i = 0; i < kEspLevels; ++i)
+    if (plan.uses(static_cast<EspLevel>(i))) impl_->managers.by_level[i] = make_manager(static_cast<EspLevel>(i));
+}
+EspEngine::~EspEngine() = default;
+EspEngine::EspEngine(EspEngine&&) noexcept = default;
+EspEngine& EspEngine::operator=(EspEngine&&) noexcept = default;
+
+tl::expected<void, std::string> EspEngine::expand(const EspSuite& suite, std::span<const std::uint8_t> encryption_key,
+                                                  std::span<const std::uint8_t> integrity_key,
+                                                  std::span<const std::uint8_t, 16> iv_seed, EspKey& out) const {
+  out = EspKey{};
+  out.level = impl_->plan.level(suite);
+  std::memcpy(out.iv_seed.data(), iv_seed.data(), iv_seed.size());
+  const IMB_MGR* manager = impl_->managers.get(out.level);
+  if (manager == nullptr) return tl::unexpected(std::string("IPsec-MB does not run on this CPU"));
+  return expand_key(*manager, suite, encryption_key, integrity_key, out);
+}
+
+void EspEngine::submit(EspBatch& batch) {
+  impl_->process(batch);
+  batch.next = nullptr;
+  (impl_->last != nullptr ? impl_->last->next : impl_->first) = &batch;
+  impl_->last = &batch;
+}
+
+EspBatch* EspEngine::collect() {
+  EspBatch* batch = impl_->first;
+  if (batch == nullptr) return nullptr;
+  impl_->first = batch->next;
+  if (impl_->first == nullptr) impl_->last = nullptr;
+  return batch;
+}
+
+}  // namespace causeway::crypto

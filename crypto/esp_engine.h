@@ -1,0 +1,135 @@
+// Cryptography of ESP packets, in batches, by Intel IPsec-MB: jobs are pointers and lengths, so that
+// nothing here knows of DPDK and nothing outside knows of IPsec-MB.
+//
+// Life of a batch: the caller fills an EspBatch and gives it to submit(); collect() gives it back with
+// every job's status set. This engine finishes a batch inside submit(); one that lends batches to
+// another core would finish them later, and its callers would not change.
+//
+// Threads: an EspEngine belongs to one thread. An EspKey is written once by expand() and only read then.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <tl/expected.hpp>
+#include <vector>
+
+#include "crypto/algorithms.h"
+
+namespace causeway::crypto {
+
+// Vector levels of IPsec-MB. Which of them a CPU has is asked before any of it is touched.
+enum class EspLevel : std::uint8_t { sse, avx2, avx512 };
+inline constexpr std::size_t kEspLevels = 3;
+std::string_view name(EspLevel level);
+
+// What IPsec-MB takes for one packet is bounded (its lanes count in 16 bits); ours is lower still.
+inline constexpr std::uint32_t kMaxEspLength = 16384;
+
+// The keys of one SA as the engine's level wants them: schedules, hash keys, HMAC's inner and outer
+// state. Lives in memory of its owner, who wipes it; must not move once expanded (3DES points into it).
+struct alignas(64) EspKey {
+  enum class Kind : std::uint8_t { none, gcm, gmac, chacha20_poly1305, separate };
+
+  // What every packet needs: one cache line.
+  Kind kind = Kind::none;
+  EspLevel level = EspLevel::sse;
+  bool esn = false;
+  bool iv_is_encrypted = false;  // CBC: the engine makes the IV by encrypting the block at its place
+  std::uint8_t key_octets = 0;
+  std::uint8_t iv_octets = 0;     // explicit, on the wire
+  std::uint8_t block_octets = 4;  // the ciphertext is a multiple of it
+  std::uint8_t icv_octets = 0;
+  std::uint8_t cipher = 0;  // IPsec-MB's numbers, for Kind::separate
+  std::uint8_t hash = 0;
+  std::uint8_t digest_octets = 0;  // what the library is asked for; at least icv_octets
+  std::array<std::uint8_t, 4> salt{};
+  alignas(16) std::array<std::uint8_t, 16> iv_seed{};  // unpredictable; see EspJob::esp
+
+  alignas(64) std::array<std::byte, 1024> schedule;
+};
+
+struct EspJob {
+  enum class Status : std::uint8_t {
+    pending,
+    ok,
+    icv_failed,
+    refused,  // lengths the caller should have refused: nothing was touched
+  };
+  const EspKey* key = nullptr;
+  // SPI, sequence number (low half), IV, payload, padding, trailer; the ICV (encrypt: room for it) right
+  // behind. In place. With ESN and a separate integrity algorithm four octets of the ICV's place are
+  // written to and hashed (RFC 4303 2.2.1).
+  // Encrypting, the caller has put a number never used before with this key into the IV's place: counter
+  // modes send it as it is; for CBC the engine makes the IV from it by encrypting it, masked with iv_seed,
+  // under the packet key, which makes it unpredictable (RFC 3602 3; NIST SP 800-38A appendix C).
+  std::uint8_t* esp = nullptr;
+  std::uint32_t length = 0;         // octets from SPI to trailer, without ICV
+  std::uint32_t sequence_high = 0;  // where the key says ESN
+  Status status = Status::pending;
+  void* user = nullptr;
+};
+
+struct EspBatch {
+  static constexpr std::size_t kMax = 64;
+  enum class Direction : std::uint8_t { encrypt, decrypt };
+  Direction direction = Direction::encrypt;
+  std::uint32_t count = 0;
+  std::array<EspJob, kMax> jobs;
+  EspBatch* next = nullptr;  // the engine's, between submit and collect
+
+  EspJob& add() { return jobs[count++]; }
+};
+
+// Which level serves which suite, chosen once per process before any SA exists: key schedules differ by
+// level, so the choice is stamped in the EspKey.
+class EspPlan {
+ public:
+  // A few milliseconds of measuring on this core: the automatic choice of the library is not the fastest.
+  static EspPlan calibrate();
+  // Everything at one level (tests; level must be available()).
+  static EspPlan fixed(EspLevel level);
+  static bool available(EspLevel level);
+
+  [[nodiscard]] EspLevel level(const EspSuite& suite) const;
+  [[nodiscard]] bool uses(EspLevel level) const;
+  struct Row {
+    std::string suite;
+    EspLevel level;
+    std::string_view api;
+  };
+  [[nodiscard]] std::vector<Row> rows() const;  // one per measured family, for operators
+
+  enum Family : std::uint8_t { gcm128, gcm192, gcm256, chacha, md5, sha1, sha256, sha384, sha512, xcbc, kFamilies };
+
+ private:
+  std::array<EspLevel, kFamilies> levels_{};
+};
+
+class EspEngine {
+ public:
+  explicit EspEngine(const EspPlan& plan);
+  ~EspEngine();
+  EspEngine(EspEngine&&) noexcept;
+  EspEngine& operator=(EspEngine&&) noexcept;
+
+  // Expands keys into `out` (64-aligned, where it stays). `encryption_key` is the cipher's key followed by
+  // its salt, as in KEYMAT. `iv_seed`: 16 random octets. The error is a sentence.
+  tl::expected<void, std::string> expand(const EspSuite& suite, std::span<const std::uint8_t> encryption_key,
+                                         std::span<const std::uint8_t> integrity_key,
+                                         std::span<const std::uint8_t, 16> iv_seed, EspKey& out) const;
+
+  // The batch must stay where it is until collect() returns it. One refused job never fails another.
+  void submit(EspBatch& batch);
+  EspBatch* collect();  // the oldest finished batch, or nullptr
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace causeway::crypto

@@ -1,0 +1,221 @@
+// ESP inbound (RFC 4303 3.4): prepare -> decrypt and verify -> finish.
+//
+// Why the replay window is checked twice. The RFC's order for one packet is: check the window, verify the
+// ICV, advance the window; the first check spares the cryptography for a packet that is old anyway, and
+// only an authentic packet may move the window (else a forger who sends a high sequence number would make
+// us drop all that is genuine). Packets here are verified in batches, so between the check of one and its
+// verification others of the same SA pass. Two copies of one packet in one burst both pass the first
+// check: neither has advanced the window yet. If finish trusted that check, the copy would be delivered.
+// So finish asks again, packet by packet, and advances at once when the answer is "fresh": of two copies
+// exactly one gets through, whichever burst, core or engine they were verified in. The first check could
+// be left out without harm to safety, the second could not. With ESN there is more: the high half that was
+// inferred in prepare is what the ICV was verified with, so finish must judge that same 64-bit number (it
+// travels in meta.sequence), not infer it anew from a window that has moved on.
+#include <rte_ip.h>
+#include <rte_prefetch.h>
+#include <rte_udp.h>
+
+#include <cstring>
+
+#include "crypto/esp_engine.h"
+#include "dataplane/ecn.h"
+#include "dataplane/esp.h"
+#include "dataplane/inner_packet.h"
+#include "dataplane/sa_table.h"
+
+namespace causeway::dataplane {
+
+namespace {
+
+constexpr std::uint8_t kNextIpv4 = 4, kNextIpv6 = 41, kNextNone = 59;
+constexpr std::uint32_t kSpiAndSequence = 8;
+constexpr std::uint32_t kTrailer = 2;
+
+std::uint32_t be32(const std::uint8_t* p) {
+  std::uint32_t v;
+  std::memcpy(&v, p, sizeof(v));
+  return rte_be_to_cpu_32(v);
+}
+
+// Everything IPsec-MB would refuse is refused here: a bad job must not reach it.
+bool well_formed(std::uint32_t octets, const crypto::EspKey& key) {
+  const std::uint32_t around = kSpiAndSequence + key.iv_octets + key.icv_octets;
+  if (octets <= around || octets - key.icv_octets > crypto::kMaxEspLength) return false;
+  const std::uint32_t ciphertext = octets - around;
+  return ciphertext % key.block_octets == 0 && ciphertext >= kTrailer;
+}
+
+void prepare(const EspContext& context, rte_mbuf* m, crypto::EspBatch& batch, Lane& drops) {
+  PacketMeta& packet = meta(m);
+  // 1. Whose is it?
+  InboundSa* sa = context.sas.find_inbound(packet.spi);
+  if (sa == nullptr) return drop(drops, m, Drop::unknown_spi);
+  packet.sa.inbound = sa;
+  // 2. The engine wants it in one piece.
+  if (m->nb_segs > 1 && rte_pktmbuf_linearize(m) != 0) return drop(drops, m, Drop::no_buffer);
+  // 3. Can it be an ESP packet of this suite?
+  const std::uint32_t octets = m->pkt_len - packet.esp_offset;
+  if (!well_formed(octets, sa->key)) return drop(drops, m, Drop::esp_malformed);
+  // 4. Worth decrypting? (first look at the window: see above)
+  auto* esp = rte_pktmbuf_mtod_offset(m, std::uint8_t*, packet.esp_offset);
+  packet.sequence = sa->window.infer(be32(esp + 4));
+  if (sa->window.check(packet.sequence) != ReplayWindow::Verdict::fresh) {
+    sa->counters.replayed.add();
+    return drop(drops, m, Drop::replayed);
+  }
+  // 5. A job for the engine.
+  crypto::EspJob& job = batch.add();
+  job.key = &sa->key;
+  job.esp = esp;
+  job.length = octets - sa->key.icv_octets;
+  job.sequence_high = static_cast<std::uint32_t>(packet.sequence >> 32);
+  job.status = crypto::EspJob::Status::pending;
+  job.user = m;
+}
+
+// Monotonic 1, 2, 3 ... (RFC 4303 2.4); every octet is looked at.
+bool padding_is_right(const std::uint8_t* pad, std::uint32_t count) {
+  std::uint32_t wrong = 0;
+  for (std::uint32_t i = 0; i < count; ++i) wrong |= pad[i] ^ (i + 1);
+  return (wrong & 0xff) == 0;
+}
+
+std::uint8_t outer_traffic_class(rte_mbuf* m) {
+  const auto* ip = rte_pktmbuf_mtod_offset(m, const std::uint8_t*, meta(m).l3_offset);
+  if (ip[0] >> 4 == 4) return ip[1];
+  return static_cast<std::uint8_t>(ip[0] << 4 | ip[1] >> 4);
+}
+
+// False: the packet is to be dropped (RFC 6040 4.2).
+bool merge_ecn(std::uint8_t* inner, std::uint8_t version, std::uint8_t outer) {
+  if (version == 4) {
+    const std::uint8_t merged = ecn_leaving(inner[1], outer);
+    if (merged == kEcnDrop) return false;
+    if (merged == (inner[1] & kEcnMask)) return true;
+    auto* ip = reinterpret_cast<rte_ipv4_hdr*>(inner);
+    ip->type_of_service = static_cast<std::uint8_t>((ip->type_of_service & ~kEcnMask) | merged);
+    ip->hdr_checksum = 0;
+    ip->hdr_checksum = static_cast<std::uint16_t>(~rte_raw_cksum(ip, (ip->version_ihl & 15U) * 4U));
+    return true;
+  }
+  const std::uint8_t merged = ecn_leaving(static_cast<std::uint8_t>(inner[1] >> 4), outer);
+  if (merged == kEcnDrop) return false;
+  inner[1] = static_cast<std::uint8_t>((inner[1] & ~(kEcnMask << 4)) | merged << 4);
+  return true;
+}
+
+bool header_checksum_holds(const std::uint8_t* ip) { return rte_raw_cksum(ip, (ip[0] & 15U) * 4U) == 0xffff; }
+
+// Where an authentic packet came from (DESIGN of roaming: only one that advanced the window counts).
+conf::Endpoint source_of(rte_mbuf* m) {
+  const PacketMeta& packet = meta(m);
+  const auto* ip = rte_pktmbuf_mtod_offset(m, const std::uint8_t*, packet.l3_offset);
+  const bool v4 = ip[0] >> 4 == 4;
+  return {conf::IpAddress::from_octets(v4 ? std::span(ip + 12, 4) : std::span(ip + 8, 16)), packet.outer_source_port};
+}
+
+void notice(EspNotices& notices, const InboundSa& sa, EspNotice::Kind kind, const conf::Endpoint& from = {}) {
+  if (notices.count < kMaxBurst)
+    notices.list[notices.count++] = {kind, Direction::inbound, sa.spi, sa.tunnel, sa.child, from};
+}
+
+void watch_peer(rte_mbuf* m, InboundSa& sa, EspNotices& notices) {
+  if (meta(m).outer_source_port == 0) return;
+  const conf::Endpoint from = source_of(m);
+  if (from == sa.peer) return;
+  sa.peer = from;
+  notice(notices, sa, EspNotice::Kind::peer_moved, from);
+}
+
+void watch_limits(InboundSa& sa, EspNotices& notices) {
+  const std::uint64_t packets = sa.counters.packets.get(), bytes = sa.counters.bytes.get();
+  if (!sa.soft_told && (packets >= sa.limits.soft_packets || bytes >= sa.limits.soft_bytes)) {
+    sa.soft_told = true;
+    notice(notices, sa, EspNotice::Kind::soft_limit);
+  }
+  if (!sa.hard_told && (packets >= sa.limits.hard_packets || bytes >= sa.limits.hard_bytes)) {
+    sa.hard_told = true;
+    notice(notices, sa, EspNotice::Kind::hard_limit);
+  }
+}
+
+// What the trailer and the inner packet say. Sets `inner` and `drop_as`; true where the packet is good.
+bool open_payload(rte_mbuf* m, InboundSa& sa, std::uint8_t* payload, std::uint32_t octets, InnerPacket& inner,
+                  Drop& drop_as) {
+  // 8. Trailer: pad length, next header, every octet of the padding.
+  const std::uint32_t pad = payload[octets - 2];
+  const std::uint8_t next = payload[octets - 1];
+  drop_as = Drop::bad_padding;
+  if (pad + kTrailer > octets || !padding_is_right(payload + octets - kTrailer - pad, pad)) return false;
+  if (next == kNextNone) {
+    drop_as = Drop::dummy_packet;
+    return false;
+  }
+  if (next != kNextIpv4 && next != kNextIpv6) return false;
+  // 9. The inner header; octets behind its end are TFC padding and go (RFC 4303 2.7).
+  drop_as = Drop::bad_ip_header;
+  const auto parsed = parse_inner({payload, octets - kTrailer - pad});
+  if (!parsed || parsed->version != (next == kNextIpv4 ? 4 : 6)) return false;
+  inner = *parsed;
+  drop_as = Drop::bad_ip_checksum;
+  if (inner.version == 4 && !header_checksum_holds(payload)) return false;
+  // 10. Does this SA carry it? (RFC 4301 5.2 step 4)
+  drop_as = Drop::selector_mismatch;
+  if (!any_takes(sa.remote(), inner, inner.source, inner.source_port) ||
+      !any_takes(sa.local(), inner, inner.destination, inner.destination_port)) {
+    sa.counters.selector_mismatch.add();
+    return false;
+  }
+  // 11. Congestion marks of the path.
+  drop_as = Drop::ecn_dropped;
+  return merge_ecn(payload, inner.version, outer_traffic_class(m));
+}
+
+void finish(const EspContext& context, const crypto::EspJob& job, EspInboundOut& out) {
+  auto* m = static_cast<rte_mbuf*>(job.user);
+  PacketMeta& packet = meta(m);
+  InboundSa& sa = *packet.sa.inbound;
+  // 6. Authentic?
+  if (job.status == crypto::EspJob::Status::icv_failed) {
+    sa.counters.icv_failed.add();
+    return drop(out.drops, m, Drop::icv_failed);
+  }
+  if (job.status != crypto::EspJob::Status::ok) return drop(out.drops, m, Drop::crypto_failed);
+  // 7. Still fresh? Then it takes its place in the window.
+  if (sa.window.check(packet.sequence) != ReplayWindow::Verdict::fresh) {
+    sa.counters.replayed.add();
+    return drop(out.drops, m, Drop::replayed);
+  }
+  if (sa.window.advance(packet.sequence) && sa.report_peer_moves) watch_peer(m, sa, out.notices);
+  sa.counters.sequence.set(sa.window.top());
+  sa.counters.last_used_ms.set(context.now_ms);
+  if (sa.hard_told) return drop(out.drops, m, Drop::sa_expired);
+  // 8-11.
+  std::uint8_t* payload = job.esp + kSpiAndSequence + sa.key.iv_octets;
+  const std::uint32_t octets = job.length - kSpiAndSequence - sa.key.iv_octets;
+  InnerPacket inner;
+  Drop why{};
+  if (!open_payload(m, sa, payload, octets, inner, why)) return drop(out.drops, m, why);
+  // 12. What is left is the inner packet.
+  sa.counters.packets.add();
+  sa.counters.bytes.add(inner.total);
+  watch_limits(sa, out.notices);
+  rte_pktmbuf_adj(m, static_cast<std::uint16_t>(payload - rte_pktmbuf_mtod(m, std::uint8_t*)));
+  rte_pktmbuf_trim(m, static_cast<std::uint16_t>(m->pkt_len - inner.total));
+  packet.l3_offset = 0;
+  packet.decrypted = true;
+  out.clear.push(m);
+}
+
+}  // namespace
+
+void esp_inbound(EspContext& context, std::span<rte_mbuf* const> packets, EspInboundOut& out) {
+  crypto::EspBatch batch;
+  batch.direction = crypto::EspBatch::Direction::decrypt;
+  for (rte_mbuf* m : packets) prepare(context, m, batch, out.drops);
+  context.engine.submit(batch);
+  while (const crypto::EspBatch* done = context.engine.collect())
+    for (std::uint32_t i = 0; i < done->count; ++i) finish(context, done->jobs[i], out);
+}
+
+}  // namespace causeway::dataplane

@@ -1,0 +1,205 @@
+// ESP outbound, tunnel mode (RFC 4303 3.3): prepare -> encrypt and sign -> finish. All that is written to a
+// packet is known before the cryptography, so finish has little to do.
+#include <rte_ip.h>
+#include <rte_udp.h>
+
+#include <array>
+#include <cstring>
+
+#include "crypto/esp_engine.h"
+#include "dataplane/ecn.h"
+#include "dataplane/esp.h"
+#include "dataplane/sa.h"
+
+namespace causeway::dataplane {
+
+namespace {
+
+constexpr std::uint8_t kNextIpv4 = 4, kNextIpv6 = 41;
+constexpr std::uint32_t kTrailer = 2;
+constexpr std::uint16_t kDf = RTE_IPV4_HDR_DF_FLAG;
+
+constexpr auto kPadding = [] {  // RFC 4303 2.4
+  std::array<std::uint8_t, 16> octets{};
+  for (std::size_t i = 0; i < octets.size(); ++i) octets[i] = static_cast<std::uint8_t>(i + 1);
+  return octets;
+}();
+
+void store_be16(std::uint8_t* to, std::uint32_t value) {
+  const std::uint16_t v = rte_cpu_to_be_16(static_cast<std::uint16_t>(value));
+  std::memcpy(to, &v, sizeof(v));
+}
+void store_be32(std::uint8_t* to, std::uint32_t value) {
+  const std::uint32_t v = rte_cpu_to_be_32(value);
+  std::memcpy(to, &v, sizeof(v));
+}
+void store_be64(std::uint8_t* to, std::uint64_t value) {
+  const std::uint64_t v = rte_cpu_to_be_64(value);
+  std::memcpy(to, &v, sizeof(v));
+}
+
+// What the outer header takes over from the inner one.
+struct Inner {
+  std::uint8_t next_header;
+  std::uint8_t traffic_class;
+  bool df;
+};
+Inner look_at(const std::uint8_t* ip) {
+  if (ip[0] >> 4 == 4) return {kNextIpv4, ip[1], (ip[6] & 0x40) != 0};
+  return {kNextIpv6, static_cast<std::uint8_t>(ip[0] << 4 | ip[1] >> 4), true};  // no router cuts IPv6
+}
+
+std::uint8_t outer_traffic_class(const OutboundSa& sa, std::uint8_t inner) {
+  const std::uint8_t dscp = sa.dscp_set ? static_cast<std::uint8_t>(sa.dscp_value << 2) : inner & ~kEcnMask;
+  return static_cast<std::uint8_t>(dscp | ecn_entering(inner, sa.ecn_compatibility));
+}
+
+bool outer_df(const OutboundSa& sa, bool inner_df) {
+  switch (sa.df) {
+    case conf::DfPolicy::copy:
+      return inner_df;
+    case conf::DfPolicy::set:
+      return true;
+    case conf::DfPolicy::clear:
+    case conf::DfPolicy::ignore:
+      return false;
+  }
+  return inner_df;
+}
+
+// The sum over the constant part is in the SA; the fields of this packet are added to it (RFC 1071).
+void write_ipv4(OutboundSa& sa, std::uint8_t* ip, std::uint32_t total, const Inner& inner) {
+  const bool df = outer_df(sa, inner.df);
+  // With DF the identification is free (RFC 6864 4.1): it carries the sequence number, by which an ICMP error
+  // that quotes only eight octets is matched.
+  const std::uint16_t id = df ? static_cast<std::uint16_t>(sa.sequence) : ++sa.ip_id;
+  ip[1] = outer_traffic_class(sa, inner.traffic_class);
+  store_be16(ip + 2, total);
+  store_be16(ip + 4, id);
+  store_be16(ip + 6, df ? kDf : 0);
+  std::uint32_t sum = sa.header_sum + rte_cpu_to_be_16(ip[1]) + rte_cpu_to_be_16(static_cast<std::uint16_t>(total)) +
+                      rte_cpu_to_be_16(id) + (df ? rte_cpu_to_be_16(kDf) : 0);
+  sum = (sum & 0xffff) + (sum >> 16);
+  sum = (sum & 0xffff) + (sum >> 16);
+  const auto checksum = static_cast<std::uint16_t>(~sum);
+  std::memcpy(ip + 10, &checksum, sizeof(checksum));
+}
+
+void write_ipv6(const OutboundSa& sa, std::uint8_t* ip, std::uint32_t total, const Inner& inner) {
+  const std::uint8_t traffic_class = outer_traffic_class(sa, inner.traffic_class);
+  ip[0] = static_cast<std::uint8_t>(6 << 4 | traffic_class >> 4);
+  ip[1] = static_cast<std::uint8_t>(traffic_class << 4);
+  store_be16(ip + 4, total - sa.ip_octets);
+}
+
+void write_outer(OutboundSa& sa, std::uint8_t* ip, std::uint32_t total, const Inner& inner) {
+  std::memcpy(ip, sa.header, sa.header_octets);
+  if (sa.ip_octets == sizeof(rte_ipv4_hdr))
+    write_ipv4(sa, ip, total, inner);
+  else
+    write_ipv6(sa, ip, total, inner);
+  if (sa.udp_encap) store_be16(ip + sa.ip_octets + 4, total - sa.ip_octets);  // checksum zero: RFC 3948 2.1
+  store_be32(ip + sa.header_octets - 4, static_cast<std::uint32_t>(sa.sequence));
+}
+
+// The sequence number is used once, so it serves counter modes as IV as it is, and CBC as the number the
+// engine makes an unpredictable IV from (EspJob::esp).
+void write_iv(std::uint8_t* at, std::uint8_t octets, std::uint64_t sequence) {
+  if (octets == 0) return;
+  store_be64(at, sequence);
+  if (octets > 8) std::memset(at + 8, 0, octets - 8U);
+}
+
+void notice(EspNotices& notices, const OutboundSa& sa, EspNotice::Kind kind) {
+  if (notices.count < kMaxBurst)
+    notices.list[notices.count++] = {kind, Direction::outbound, sa.spi, sa.tunnel, sa.child, {}};
+}
+
+// Told once each; true where the SA may send no more.
+bool stopped(OutboundSa& sa, EspNotices& notices, Drop& why) {
+  const std::uint64_t packets = sa.counters.packets.get(), bytes = sa.counters.bytes.get();
+  const bool exhausted = sa.sequence == sa.last_sequence;
+  if (!sa.soft_told && (packets >= sa.limits.soft_packets || bytes >= sa.limits.soft_bytes)) {
+    sa.soft_told = true;
+    notice(notices, sa, EspNotice::Kind::soft_limit);
+  }
+  if (!exhausted && packets < sa.limits.hard_packets && bytes < sa.limits.hard_bytes) return false;
+  if (!sa.hard_told) notice(notices, sa, EspNotice::Kind::hard_limit);
+  sa.hard_told = true;
+  why = exhausted ? Drop::sequence_exhausted : Drop::sa_expired;
+  return true;
+}
+
+void prepare(const EspContext& context, rte_mbuf* m, crypto::EspBatch& batch, EspOutboundOut& out) {
+  PacketMeta& packet = meta(m);
+  OutboundSa& sa = *packet.sa.outbound;
+  // 1. The engine wants it in one piece, and ours alone.
+  if (m->nb_segs > 1 && rte_pktmbuf_linearize(m) != 0) return drop(out.drops, m, Drop::no_buffer);
+  const std::uint32_t octets = m->pkt_len;
+  const Inner inner = look_at(rte_pktmbuf_mtod(m, const std::uint8_t*));
+  // 2. Does it fit the path?
+  if (octets > sa.inner_mtu) {
+    packet.inner_df = inner.df && (sa.df != conf::DfPolicy::ignore || inner.next_header == kNextIpv6);
+    if (packet.inner_df) sa.counters.too_big.add();
+    return out.too_big.push(m);
+  }
+  // 3. May the SA still send? Then the packet gets the next number, for good: none is given back.
+  Drop why{};
+  if (stopped(sa, out.notices, why)) return drop(out.drops, m, why);
+  packet.sequence = ++sa.sequence;
+  // 4. Room around the inner packet; DPDK's headroom and our pools are made for it.
+  const std::uint32_t block = sa.sizes.block, iv = sa.sizes.iv, icv = sa.sizes.icv;
+  const std::uint32_t pad = (block - (octets + kTrailer) % block) % block;
+  const auto head = static_cast<std::uint16_t>(sa.header_octets + iv);
+  auto* trailer =
+      reinterpret_cast<std::uint8_t*>(rte_pktmbuf_append(m, static_cast<std::uint16_t>(pad + kTrailer + icv)));
+  auto* start = reinterpret_cast<std::uint8_t*>(rte_pktmbuf_prepend(m, head));
+  if (trailer == nullptr || start == nullptr) return drop(out.drops, m, Drop::no_buffer);
+  // 5. Padding, pad length, next header.
+  std::memcpy(trailer, kPadding.data(), pad);
+  trailer[pad] = static_cast<std::uint8_t>(pad);
+  trailer[pad + 1] = inner.next_header;
+  // 6. Outer headers and IV.
+  write_outer(sa, start, m->pkt_len, inner);
+  write_iv(start + sa.header_octets, sa.sizes.iv, packet.sequence);
+  // 7. A job for the engine.
+  crypto::EspJob& job = batch.add();
+  job.key = &sa.key;
+  job.esp = start + sa.header_octets - 8;
+  job.length = 8 + iv + octets + pad + kTrailer;
+  job.sequence_high = static_cast<std::uint32_t>(packet.sequence >> 32);
+  job.status = crypto::EspJob::Status::pending;
+  job.user = m;
+  packet.l3_offset = 0;
+  packet.esp_offset = static_cast<std::uint16_t>(sa.header_octets - 8);
+  packet.spi = sa.spi;
+  sa.counters.packets.add();
+  sa.counters.bytes.add(octets);
+  sa.counters.sequence.set(sa.sequence);
+  sa.counters.last_used_ms.set(context.now_ms);
+}
+
+// UDP over IPv6 must have a checksum (RFC 8200 8.1), over the ciphertext.
+void finish(const crypto::EspJob& job, EspOutboundOut& out) {
+  auto* m = static_cast<rte_mbuf*>(job.user);
+  if (job.status != crypto::EspJob::Status::ok) return drop(out.drops, m, Drop::crypto_failed);
+  auto* ip = rte_pktmbuf_mtod(m, std::uint8_t*);
+  if (ip[0] >> 4 == 6 && meta(m).sa.outbound->udp_encap) {
+    auto* udp = reinterpret_cast<rte_udp_hdr*>(ip + sizeof(rte_ipv6_hdr));
+    udp->dgram_cksum = rte_ipv6_udptcp_cksum(reinterpret_cast<const rte_ipv6_hdr*>(ip), udp);
+  }
+  out.tx.push(m);
+}
+
+}  // namespace
+
+void esp_outbound(EspContext& context, std::span<rte_mbuf* const> packets, EspOutboundOut& out) {
+  crypto::EspBatch batch;
+  batch.direction = crypto::EspBatch::Direction::encrypt;
+  for (rte_mbuf* m : packets) prepare(context, m, batch, out);
+  context.engine.submit(batch);
+  while (const crypto::EspBatch* done = context.engine.collect())
+    for (std::uint32_t i = 0; i < done->count; ++i) finish(done->jobs[i], out);
+}
+
+}  // namespace causeway::dataplane

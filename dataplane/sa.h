@@ -1,0 +1,106 @@
+// Security associations as a worker uses them: built once from an SaSpec by the control thread, then owned
+// by one worker, then handed back to be wiped and freed. Cache lines are grouped by who writes them; what
+// nobody writes after the build is apart from what changes per packet.
+//
+// Memory: hugepages of the owner's socket (rte_malloc), wiped when freed. An SA never moves.
+#pragma once
+
+#include <rte_common.h>
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <tl/expected.hpp>
+
+#include "crypto/esp_engine.h"
+#include "crypto/random.h"
+#include "dataplane/overhead.h"
+#include "dataplane/replay_window.h"
+#include "dataplane/sa_counters.h"
+#include "dataplane/sa_selectors.h"
+#include "dataplane/sa_spec.h"
+
+namespace causeway::dataplane {
+
+// Bytes (inner octets) and packets after which control is told once (soft) and the SA stops (hard).
+struct SaLimits {
+  std::uint64_t soft_bytes = UINT64_MAX, hard_bytes = UINT64_MAX;
+  std::uint64_t soft_packets = UINT64_MAX, hard_packets = UINT64_MAX;
+};
+
+struct alignas(RTE_CACHE_LINE_SIZE) InboundSa {
+  // Read only once built.
+  std::uint32_t spi = 0;  // host order
+  TunnelId tunnel = 0;
+  ChildSlot child = 0;
+  bool report_peer_moves = false;
+  std::uint16_t local_count = 0, remote_count = 0;
+  const CompactSelector* selectors = nullptr;  // local ones first; behind this structure
+  SaLimits limits;
+
+  // Written by the owner, per packet.
+  alignas(RTE_CACHE_LINE_SIZE) ReplayWindow window;
+  bool soft_told = false, hard_told = false;
+  conf::Endpoint peer;  // where authentic packets come from, as last told to control
+  alignas(RTE_CACHE_LINE_SIZE) SaCounterBlock counters;
+
+  // Read only once built.
+  crypto::EspKey key;
+
+  [[nodiscard]] std::span<const CompactSelector> local() const { return {selectors, local_count}; }
+  [[nodiscard]] std::span<const CompactSelector> remote() const { return {selectors + local_count, remote_count}; }
+};
+
+struct alignas(RTE_CACHE_LINE_SIZE) OutboundSa {
+  // Read only once built, except by set_endpoints() and set_path_mtu(), which the owner calls between bursts.
+  // Outer IP header, UDP header if any, SPI; zeros where each packet differs.
+  alignas(RTE_CACHE_LINE_SIZE) std::uint8_t header[64] = {};
+  std::uint8_t header_octets = 0;  // up to and with the ESP sequence number
+  std::uint8_t ip_octets = 0;      // 20 or 40
+  bool udp_encap = false;
+  bool ecn_compatibility = false;
+  bool dscp_set = false;
+  std::uint8_t dscp_value = 0;
+  conf::DfPolicy df = conf::DfPolicy::copy;
+  EspSizes sizes;
+  std::uint32_t header_sum = 0;  // of the outer IPv4 header's constant part
+  std::uint32_t inner_mtu = 0;   // effective
+  std::uint16_t configured_mtu = 0;
+  std::uint32_t spi = 0;  // host order
+  TunnelId tunnel = 0;
+  ChildSlot child = 0;
+  std::uint64_t last_sequence = 0;  // the highest that may be used
+  SaLimits limits;
+  OutboundSa* older = nullptr;  // the table's: SAs of the same child that wait for removal
+
+  // Written by the owner, per packet.
+  alignas(RTE_CACHE_LINE_SIZE) std::uint64_t sequence = 0;  // last used
+  std::uint16_t ip_id = 0;
+  bool soft_told = false, hard_told = false;
+  alignas(RTE_CACHE_LINE_SIZE) SaCounterBlock counters;
+
+  // Read only once built.
+  crypto::EspKey key;
+};
+
+struct SaFree {  // wipes, then frees
+  void operator()(InboundSa* sa) const;
+  void operator()(OutboundSa* sa) const;
+};
+using InboundSaPtr = std::unique_ptr<InboundSa, SaFree>;
+using OutboundSaPtr = std::unique_ptr<OutboundSa, SaFree>;
+
+// Built by the control thread with an engine of its own (same plan as the workers'). The error is a
+// sentence. `socket`: of the worker that will own it.
+tl::expected<InboundSaPtr, std::string> make_inbound(const SaSpec& spec, const crypto::EspEngine& engine,
+                                                     crypto::Random& random, int socket);
+// `port_mtu` stands in where the spec names no path MTU.
+tl::expected<OutboundSaPtr, std::string> make_outbound(const SaSpec& spec, const crypto::EspEngine& engine,
+                                                       crypto::Random& random, std::uint16_t port_mtu, int socket);
+
+// By the owner, between bursts. Both endpoints are of one family, which may differ from the one before.
+void set_endpoints(OutboundSa& sa, const conf::Endpoint& local, const conf::Endpoint& remote);
+void set_path_mtu(OutboundSa& sa, std::uint16_t path_mtu);  // octets of the outer IP packet
+
+}  // namespace causeway::dataplane

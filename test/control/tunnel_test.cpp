@@ -1,0 +1,448 @@
+#include "control/tunnel.h"
+
+#include "test/control/fakes.h"
+#include "test/support/catch.h"
+
+namespace causeway::control::test {
+namespace {
+
+using ike::Cause;
+
+// One tunnel under virtual time.
+struct Bench {
+  explicit Bench(PeerSettingsPtr s, std::uint64_t seed = 1)
+      : environment(seed), engine(fake.engine()), tunnel(std::move(s), environment, engine) {}
+
+  // Runs the clock to `until`, as control does: each deadline in turn.
+  void run_until(Time until) {
+    for (int i = 0; i < 100000; ++i) {
+      const auto next = tunnel.deadline();
+      if (!next || *next > until) break;
+      now = std::max(now, *next);
+      tunnel.tick(now, out);
+      const auto after = tunnel.deadline();
+      REQUIRE((!after || *after > now));  // what was due is done: never a deadline that stays
+    }
+    now = until;
+  }
+  FakeIke& last() { return *fake.alive.back(); }
+  // The IKE SA gives these effects when its next datagram arrives.
+  void happen(FakeIke& sa, ike::Effects effects) {
+    sa.pending = std::move(effects);
+    tunnel.receive(sa.local_spi(), {}, now, out);
+  }
+  FakeIke& adopt(std::uint64_t spi, std::uint64_t spi_initiator) {
+    auto sa = std::make_unique<FakeIke>(fake.alive, spi, tunnel.settings_ptr(), false, spi_initiator);
+    tunnel.adopt(std::move(sa), {}, now, out);
+    return last();
+  }
+
+  FakeEnvironment environment;
+  FakeEngine fake;
+  Engine engine;
+  Time now{1000};
+  Actions out;
+  Tunnel tunnel;
+};
+
+TEST_CASE("start = now connects at once, and tells that it is connecting") {
+  Bench b(settings());
+  b.tunnel.begin(b.now, b.out);
+  REQUIRE(b.fake.alive.size() == 1);
+  CHECK(b.last().calls == std::vector<std::string>{"start 0"});
+  CHECK(all<ike::Send>(b.out).size() == 1);
+  CHECK(b.tunnel.state() == TunnelState::connecting);
+  CHECK(b.tunnel.down_reason().has_value());
+}
+
+TEST_CASE("A tunnel is established while a child is installed both ways, and then has no reason to be down") {
+  Bench b(settings());
+  b.tunnel.begin(b.now, b.out);
+  b.happen(b.last(), come_up(b.tunnel.settings(), 0x2000));
+  CHECK(b.tunnel.state() == TunnelState::established);
+  CHECK_FALSE(b.tunnel.down_reason().has_value());
+  CHECK(b.tunnel.live_children().size() == 1);
+  CHECK(all<ike::InstallInbound>(b.out).size() == 1);
+  CHECK(all<ike::UseOutbound>(b.out).size() == 1);
+}
+
+TEST_CASE("start = wait speaks only when told to, start = traffic when a packet waits") {
+  Bench wait(settings(conf::Start::wait));
+  wait.tunnel.begin(wait.now, wait.out);
+  wait.run_until(10min);
+  wait.tunnel.wanted(0, wait.now, wait.out);
+  CHECK(wait.fake.alive.empty());
+  CHECK(wait.tunnel.down_reason()->find("waits for the peer") != std::string::npos);
+  wait.tunnel.up(wait.now, wait.out);
+  CHECK(wait.fake.alive.size() == 1);
+
+  Bench traffic(settings(conf::Start::traffic));
+  traffic.tunnel.begin(traffic.now, traffic.out);
+  traffic.run_until(10min);
+  CHECK(traffic.fake.alive.empty());
+  traffic.tunnel.wanted(0, traffic.now, traffic.out);
+  CHECK(traffic.fake.alive.size() == 1);
+  traffic.tunnel.wanted(0, traffic.now, traffic.out);
+  CHECK(traffic.fake.alive.size() == 1);
+}
+
+TEST_CASE("A tunnel that starts on traffic is tried again by later traffic, never before its backoff is over") {
+  Bench b(settings(conf::Start::traffic));
+  b.tunnel.begin(b.now, b.out);
+  b.tunnel.wanted(0, b.now, b.out);
+  b.happen(b.last(), end(Cause::peer_silent, "no answer"));
+  CHECK(b.fake.alive.empty());
+  b.tunnel.wanted(0, b.now, b.out);  // at once: too early, but remembered
+  CHECK(b.fake.alive.empty());
+  b.run_until(b.now + 2s);
+  CHECK(b.fake.alive.size() == 1);
+  b.happen(b.last(), end(Cause::peer_silent, "no answer"));
+  b.run_until(b.now + 1h);  // nobody sends: nothing is tried
+  CHECK(b.fake.alive.empty());
+}
+
+TEST_CASE("A tunnel that fails is retried for ever, each wait about twice the one before, up to a minute") {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    Bench b(settings(), seed);
+    b.tunnel.begin(b.now, b.out);
+    double expected = 1000;
+    for (int i = 0; i < 40; ++i) {
+      REQUIRE(b.fake.alive.size() == 1);
+      b.happen(b.last(), end(Cause::peer_silent, "no answer"));
+      REQUIRE(b.fake.alive.empty());
+      const Time failed = b.now;
+      const auto next = b.tunnel.deadline();
+      REQUIRE(next);
+      const auto wait = static_cast<double>((*next - failed).count());
+      CHECK(wait >= expected * 0.74);
+      CHECK(wait <= expected * 1.26);
+      expected = std::min(expected * 2, 60000.0);
+      b.run_until(*next);
+    }
+    CHECK(b.tunnel.counts().attempts == 41);
+  }
+}
+
+TEST_CASE("Two seeds give two jitters") {
+  std::vector<Time> waits;
+  for (std::uint64_t seed = 1; seed <= 4; ++seed) {
+    Bench b(settings(), seed);
+    b.tunnel.begin(b.now, b.out);
+    b.happen(b.last(), end(Cause::peer_silent, "no answer"));
+    waits.push_back(*b.tunnel.deadline());
+  }
+  CHECK_FALSE((waits[0] == waits[1] && waits[1] == waits[2] && waits[2] == waits[3]));
+}
+
+TEST_CASE("The reason of the last failure stays known while the next attempt runs, and is logged once") {
+  Bench b(settings());
+  b.tunnel.begin(b.now, b.out);
+  b.out.clear();
+  for (int i = 0; i < 5; ++i) {
+    b.happen(b.last(), end(Cause::peer_refused_authentication, "the peer refused our authentication",
+                           {"the pre-shared keys differ", "the peer knows us by another identity"}));
+    b.run_until(b.now + 2min);
+  }
+  CHECK(b.tunnel.state() == TunnelState::connecting);
+  CHECK(*b.tunnel.down_reason() ==
+        "the peer refused our authentication; most likely first: the pre-shared keys differ, or the peer knows us by "
+        "another identity");
+  int warnings = 0;
+  for (const auto& n : all<ike::Notice>(b.out)) warnings += n.level == ike::Notice::Level::warning ? 1 : 0;
+  CHECK(warnings == 1);
+}
+
+TEST_CASE("ICMP errors are evidence in the reason of a silent peer, and end nothing") {
+  Bench b(settings());
+  b.tunnel.begin(b.now, b.out);
+  b.tunnel.icmp_error("ICMP port unreachable from 203.0.113.2", b.now);
+  CHECK(b.tunnel.state() == TunnelState::connecting);
+  CHECK(b.fake.alive.size() == 1);
+  b.happen(b.last(), end(Cause::peer_silent, "no answer"));
+  CHECK(b.tunnel.down_reason()->find("ICMP port unreachable from 203.0.113.2") != std::string::npos);
+}
+
+TEST_CASE("The peer's DELETE brings a tunnel with start = now back, and one that waits back to waiting") {
+  Bench now(settings());
+  now.tunnel.begin(now.now, now.out);
+  now.happen(now.last(), come_up(now.tunnel.settings(), 0x2000));
+  now.happen(now.last(), end(Cause::closed_by_peer, "the peer closed it"));
+  CHECK(now.fake.alive.empty());
+  CHECK(now.tunnel.state() == TunnelState::down);
+  CHECK(now.tunnel.down_reason() == "the peer closed it");
+  now.run_until(now.now + 2s);
+  CHECK(now.fake.alive.size() == 1);
+
+  Bench wait(settings(conf::Start::wait));
+  wait.tunnel.begin(wait.now, wait.out);
+  wait.tunnel.up(wait.now, wait.out);
+  wait.happen(wait.last(), come_up(wait.tunnel.settings(), 0x2000));
+  wait.happen(wait.last(), end(Cause::closed_by_peer, "the peer closed it"));
+  wait.run_until(wait.now + 1h);
+  CHECK(wait.fake.alive.empty());
+}
+
+TEST_CASE("Whatever an IKE SA forgets to remove is removed when it closes") {
+  Bench b(settings());
+  b.tunnel.begin(b.now, b.out);
+  b.happen(b.last(), come_up(b.tunnel.settings(), 0x2000));
+  b.out.clear();
+  b.happen(b.last(), end(Cause::peer_silent, "dead"));
+  const auto in = all<ike::RemoveInbound>(b.out);
+  const auto outbound = all<ike::RemoveOutbound>(b.out);
+  REQUIRE(in.size() == 1);
+  CHECK(in[0].spi == 0x2000);
+  REQUIRE(outbound.size() == 1);
+  CHECK(outbound[0].spi == 0x102000);
+}
+
+TEST_CASE("What an IKE SA removed itself is not removed twice") {
+  Bench b(settings());
+  b.tunnel.begin(b.now, b.out);
+  b.happen(b.last(), come_up(b.tunnel.settings(), 0x2000));
+  b.out.clear();
+  ike::Effects e;
+  e.push_back(ike::RemoveOutbound{0x102000, 0});
+  e.push_back(ike::RemoveInbound{0x2000, 0, Time(0)});
+  e.push_back(ike::IkeClosed{});
+  b.happen(b.last(), std::move(e));
+  CHECK(all<ike::RemoveInbound>(b.out).size() == 1);
+  CHECK(all<ike::RemoveOutbound>(b.out).size() == 1);
+}
+
+TEST_CASE("Taken down, a tunnel closes its IKE SAs, stays down, admits nobody, and up brings it back") {
+  Bench b(settings());
+  b.tunnel.begin(b.now, b.out);
+  b.happen(b.last(), come_up(b.tunnel.settings(), 0x2000));
+  CHECK(b.tunnel.accepts());
+  b.tunnel.down(b.now, b.out);
+  CHECK(b.tunnel.idle());
+  CHECK(b.tunnel.state() == TunnelState::down);
+  CHECK_FALSE(b.tunnel.accepts());
+  CHECK(b.tunnel.down_reason()->find("administrator") != std::string::npos);
+  b.run_until(b.now + 1h);
+  CHECK(b.fake.alive.empty());
+  b.tunnel.up(b.now, b.out);
+  CHECK(b.fake.alive.size() == 1);
+  CHECK(b.tunnel.accepts());
+}
+
+TEST_CASE("up while the old IKE SA still waits for the answer to its DELETE connects anew") {
+  Bench b(settings(conf::Start::wait));
+  b.tunnel.begin(b.now, b.out);
+  b.tunnel.up(b.now, b.out);
+  b.happen(b.last(), come_up(b.tunnel.settings(), 0x2000));
+  b.last().closes_at_once = false;
+  b.tunnel.down(b.now, b.out);
+  CHECK_FALSE(b.tunnel.idle());
+  b.tunnel.up(b.now, b.out);
+  REQUIRE(b.fake.alive.size() == 2);
+  b.happen(b.last(), come_up(b.tunnel.settings(), 0x3000));
+  b.happen(*b.fake.alive.front(), end(Cause::closed_by_us, "closed by us"));
+  CHECK(b.tunnel.state() == TunnelState::established);
+  CHECK(b.fake.alive.size() == 1);
+}
+
+TEST_CASE("Of two IKE SAs by simultaneous initiation the newest survives, closed by the side whose turn it is") {
+  for (const bool our_turn : {true, false}) {
+    Bench b(settings());
+    b.tunnel.begin(b.now, b.out);
+    FakeIke& ours = b.last();  // its initiator SPI is 100
+    FakeIke& theirs = b.adopt(500, our_turn ? 999 : 1);
+    b.happen(theirs, come_up(b.tunnel.settings(), 0x3000));
+    b.now += 10ms;
+    b.happen(ours, come_up(b.tunnel.settings(), 0x2000));
+    CHECK(b.fake.alive.size() == 2);
+    CHECK(b.tunnel.state() == TunnelState::established);
+    b.run_until(b.now + 3s);
+    CHECK(b.fake.alive.size() == (our_turn ? 1 : 2));
+    b.run_until(b.now + 1min);
+    REQUIRE(b.fake.alive.size() == 1);
+    CHECK(b.last().local_spi() == 100);
+    CHECK(b.tunnel.state() == TunnelState::established);
+    const auto live = b.tunnel.live_children();
+    REQUIRE(live.size() == 1);
+    CHECK(live[0].sa->spi_in == 0x2000);
+  }
+}
+
+TEST_CASE("A duplicate that its peer closes first leaves the other as it is") {
+  Bench b(settings());
+  b.tunnel.begin(b.now, b.out);
+  FakeIke& ours = b.last();
+  FakeIke& theirs = b.adopt(500, 1);
+  b.happen(ours, come_up(b.tunnel.settings(), 0x2000));
+  b.happen(theirs, come_up(b.tunnel.settings(), 0x3000));
+  b.happen(ours, end(Cause::closed_by_peer, "the peer closed it"));
+  CHECK(b.tunnel.state() == TunnelState::established);
+  CHECK_FALSE(b.tunnel.down_reason().has_value());
+  b.run_until(b.now + 10min);
+  CHECK(b.fake.alive.size() == 1);
+}
+
+TEST_CASE("A rekeyed IKE SA takes over the children, and the end of the old one takes none of them") {
+  Bench b(settings());
+  b.tunnel.begin(b.now, b.out);
+  b.happen(b.last(), come_up(b.tunnel.settings(), 0x2000));
+  FakeIke& old = b.last();
+  ike::Effects e;
+  e.push_back(ike::NewIkeSa{std::make_unique<FakeIke>(b.fake.alive, 900, b.tunnel.settings_ptr(), true, 900)});
+  b.happen(old, std::move(e));
+  b.out.clear();
+  b.happen(old, end(Cause::replaced, "replaced by a rekey"));
+  CHECK(b.fake.alive.size() == 1);
+  CHECK(b.tunnel.state() == TunnelState::established);
+  CHECK(all<ike::RemoveInbound>(b.out).empty());
+  b.run_until(b.now + 10min);
+  CHECK(b.fake.alive.size() == 1);
+}
+
+TEST_CASE("Children come up one after the other, and one that is refused is asked for again later") {
+  auto s = settings();
+  s->children.push_back({1, "site0-2", {{net("10.1.0.0/16")}, {net("10.3.0.0/16")}}});
+  s->children.push_back({2, "site0-3", {{net("10.1.0.0/16")}, {net("10.4.0.0/16")}}});
+  Bench b(s);
+  b.tunnel.begin(b.now, b.out);
+  FakeIke& sa = b.last();
+  b.happen(sa, come_up(*s, 0x2000));
+  CHECK(sa.calls == std::vector<std::string>{"start 0", "create 1"});
+  ike::Effects refused;
+  refused.push_back(ike::ChildFailed{1, {Cause::selectors_refused, "the peer refused the selectors", "", "", {}}});
+  b.happen(sa, std::move(refused));
+  CHECK(sa.calls.back() == "create 2");
+  b.happen(sa, come_up(*s, 0x3000, false, 2));
+  CHECK(b.tunnel.live_children().size() == 2);
+  b.run_until(b.now + 3s);
+  CHECK(sa.calls.back() == "create 1");
+  b.happen(sa, come_up(*s, 0x4000, false, 1));
+  CHECK(b.tunnel.live_children().size() == 3);
+  b.run_until(b.now + 1h);
+  CHECK(sa.calls.size() == 4);
+}
+
+TEST_CASE("A child that the peer closes comes back on the same IKE SA") {
+  Bench b(settings());
+  b.tunnel.begin(b.now, b.out);
+  FakeIke& sa = b.last();
+  b.happen(sa, come_up(b.tunnel.settings(), 0x2000));
+  ike::Effects e;
+  e.push_back(ike::RemoveOutbound{0x102000, 0});
+  e.push_back(ike::RemoveInbound{0x2000, 0, Time(5000)});
+  e.push_back(ike::ChildClosed{0, 0x2000, {Cause::closed_by_peer, "the peer closed the child", "", "", {}}, false});
+  b.happen(sa, std::move(e));
+  CHECK(b.tunnel.state() != TunnelState::established);
+  CHECK(b.tunnel.down_reason() == "the peer closed the child");
+  b.run_until(b.now + 2s);
+  CHECK(sa.calls.back() == "create 0");
+}
+
+TEST_CASE("Limits rekey the newest SA of a child, and close it when the hard one is reached") {
+  Bench b(settings());
+  b.tunnel.begin(b.now, b.out);
+  FakeIke& sa = b.last();
+  b.happen(sa, come_up(b.tunnel.settings(), 0x2000));
+  b.tunnel.limit_reached(0x9999, 0, false, b.now, b.out);  // of an SA that is gone
+  CHECK(sa.calls.size() == 1);
+  b.tunnel.limit_reached(0x102000, 0, false, b.now, b.out);
+  CHECK(sa.calls.back() == "rekey 0");
+  b.tunnel.limit_reached(0x2000, 0, true, b.now, b.out);
+  CHECK(sa.calls.back() == "close 0");
+}
+
+TEST_CASE("Signs of life and the peer's moves reach the IKE SA that owns the child") {
+  Bench b(settings());
+  b.tunnel.begin(b.now, b.out);
+  FakeIke& sa = b.last();
+  b.happen(sa, come_up(b.tunnel.settings(), 0x2000));
+  b.tunnel.esp_received(0x2000, Time(777));
+  CHECK(sa.alive_at == Time(777));
+  b.tunnel.peer_moved(0x2000, {ip("192.0.2.9"), 4501}, b.now, b.out);
+  CHECK(sa.calls.back() == "moved 192.0.2.9:4501");
+}
+
+TEST_CASE("A peer given by name is looked up before each attempt, and a name unknown is a reason like others") {
+  Bench b(settings(conf::Start::now, 0, "peer.example"));
+  b.tunnel.begin(b.now, b.out);
+  REQUIRE(all<Resolve>(b.out).size() == 1);
+  CHECK(b.fake.alive.empty());
+  b.tunnel.resolved(std::nullopt, "Name or service not known", b.now, b.out);
+  CHECK(b.tunnel.down_reason() == "the name peer.example cannot be resolved: Name or service not known");
+  b.run_until(b.now + 2s);
+  CHECK(all<Resolve>(b.out).size() == 2);
+  b.tunnel.resolved(ip("203.0.113.7"), "", b.now, b.out);
+  REQUIRE(b.fake.alive.size() == 1);
+  CHECK(b.last().peer->remote->address == ip("203.0.113.7"));
+  b.happen(b.last(), end(Cause::peer_silent, "no answer"));
+  b.run_until(b.now + 5s);
+  CHECK(all<Resolve>(b.out).size() == 3);
+}
+
+TEST_CASE("A peer's failed attempt gives the reason where it is known here, and a silent one does not") {
+  Bench b(settings(conf::Start::wait));
+  b.tunnel.begin(b.now, b.out);
+  FakeIke& first = b.adopt(500, 1);
+  b.happen(first, end(Cause::authentication_failed, "the peer's pre-shared key differs from ours"));
+  CHECK(b.tunnel.down_reason() == "the peer's pre-shared key differs from ours");
+  FakeIke& second = b.adopt(501, 2);
+  b.happen(second, end(Cause::peer_silent, "it went silent"));
+  CHECK(b.tunnel.down_reason() == "the peer's pre-shared key differs from ours");
+  CHECK(b.tunnel.counts().refused == 2);
+}
+
+TEST_CASE("Whatever happens at random, a tunnel that starts now is never stuck") {
+  for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+    Bench b(settings(), seed);
+    crypto::SeededRandom random(seed * 7919);
+    b.tunnel.begin(b.now, b.out);
+    std::uint32_t spi = 0x2000;
+    for (int i = 0; i < 60; ++i) {
+      b.run_until(b.now + Time(random.below(20000)));
+      b.out.clear();
+      if (random.below(6) == 0) b.adopt(5000 + static_cast<std::uint64_t>(i), random.next_u64());
+      if (random.below(20) == 0) b.tunnel.down(b.now, b.out);
+      if (random.below(10) == 0) b.tunnel.up(b.now, b.out);
+      if (b.fake.alive.empty()) continue;
+      FakeIke& sa = *b.fake.alive[random.below(static_cast<std::uint32_t>(b.fake.alive.size()))];
+      sa.closes_at_once = random.below(2) == 0;
+      switch (random.below(4)) {
+        case 0:
+          b.happen(sa, come_up(b.tunnel.settings(), spi++));
+          break;
+        case 1:
+          b.happen(sa, end(Cause::peer_silent, "silent"));
+          break;
+        case 2:
+          b.happen(sa, end(Cause::closed_by_peer, "closed"));
+          break;
+        default:
+          break;
+      }
+    }
+    // From here on the world is kind: what is asked for succeeds, what is closed ends.
+    b.tunnel.up(b.now, b.out);
+    for (int i = 0; i < 200; ++i) {
+      b.run_until(b.now + 1s);
+      const FakeIkes alive = b.fake.alive;
+      for (FakeIke* sa : alive) {
+        if (std::find(b.fake.alive.begin(), b.fake.alive.end(), sa) == b.fake.alive.end()) continue;
+        const bool closing = std::find(sa->calls.begin(), sa->calls.end(), "close") != sa->calls.end();
+        const bool asked =
+            !sa->calls.empty() && (sa->calls.back().starts_with("start") || sa->calls.back().starts_with("create"));
+        if (closing) {
+          b.happen(*sa, end(Cause::closed_by_us, "closed by us"));
+        } else if (!sa->state.initiator && !sa->state.established) {
+          b.happen(*sa, end(Cause::peer_silent, "half-open for too long"));
+        } else if (asked) {
+          sa->calls.emplace_back("done");
+          b.happen(*sa, come_up(b.tunnel.settings(), spi++, !sa->state.established));
+        }
+      }
+    }
+    INFO("seed " << seed);
+    CHECK(b.tunnel.state() == TunnelState::established);
+    CHECK(b.fake.alive.size() == 1);
+  }
+}
+
+}  // namespace
+}  // namespace causeway::control::test

@@ -1,0 +1,71 @@
+// One worker's ESP for tests: engine, SA table, packet pool, and the SAs of a tunnel in the form of our
+// SaSpec and of the reference, from the same keys.
+#pragma once
+
+#include <random>
+
+#include "crypto/esp_engine.h"
+#include "crypto/random.h"
+#include "dataplane/esp.h"
+#include "dataplane/sa_table.h"
+#include "test/support/eal.h"
+#include "test/support/esp_reference.h"
+
+namespace causeway::test {
+
+struct TunnelShape {
+  std::string cipher = "aes128gcm16", integrity;
+  bool esn = false;
+  bool udp = false;
+  conf::Family outer = conf::Family::v4;
+  std::uint32_t replay_window = 2048;
+};
+
+// Both directions' descriptions of one SA.
+struct SaPair {
+  dataplane::SaSpec spec;
+  ReferenceSa reference;
+};
+
+class EspLab {
+ public:
+  explicit EspLab(std::uint64_t seed = 1, const crypto::EspPlan& plan = crypto::EspPlan::calibrate());
+  ~EspLab();
+
+  // Random keys; addresses 192.0.2.1 -> 198.51.100.2 or their IPv6 likes; selectors cover 10.1.0.0/16 <->
+  // 10.2.0.0/16 and fd01::/32 <-> fd02::/32. `direction` is ours: the peer of an inbound SA is the sender.
+  SaPair describe(dataplane::Direction direction, const TunnelShape& shape);
+
+  dataplane::InboundSa& install_inbound(const dataplane::SaSpec& spec);
+  dataplane::OutboundSa& install_outbound(const dataplane::SaSpec& spec, std::uint16_t port_mtu = 1500);
+
+  rte_mbuf* packet(std::span<const std::uint8_t> octets);
+  // As classify would hand it over.
+  rte_mbuf* received(std::span<const std::uint8_t> outer_packet);
+
+  void inbound(std::span<rte_mbuf* const> packets, dataplane::EspInboundOut& out);
+  void outbound(std::span<rte_mbuf* const> packets, dataplane::EspOutboundOut& out);
+  static Bytes octets(rte_mbuf* m);
+  static void free(dataplane::Lane& lane);
+  [[nodiscard]] unsigned in_use() const { return rte_mempool_in_use_count(pool_.get()); }
+
+  std::mt19937_64 random;
+
+ private:
+  Pool pool_;
+  crypto::EspEngine engine_;
+  dataplane::SpiCodec codec_;
+  dataplane::SpiAllocator allocator_;
+  dataplane::SaTable table_;
+  std::vector<dataplane::InboundSaPtr> inbound_;
+  std::vector<dataplane::OutboundSaPtr> outbound_;
+  dataplane::EspContext context_;
+  dataplane::ChildSlot next_child_ = 0;
+};
+
+// A valid inner packet of exactly `octets` (at least a header and 8): UDP between 10.1.0.5 and 10.2.0.7, or
+// fd01::5 and fd02::7; `reversed` swaps the two. `flags`: DF and the like (IPv4 offset field).
+Bytes inner_packet(std::size_t octets, conf::Family family = conf::Family::v4, bool reversed = false,
+                   std::uint8_t traffic_class = 0, std::uint16_t flags = 0);
+
+}  // namespace causeway::test
