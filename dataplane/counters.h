@@ -30,6 +30,7 @@ struct alignas(kCacheLine) Counters {
   Counter fragmented;    // packets cut before a link or a tunnel that takes less
   Counter reassembled;   // datagrams for us that came in fragments
   Counter linearised;    // chained packets made one segment
+  Counter sas_inbound, sas_outbound;  // in its table now
   std::array<Counter, kDropCount> drops;
 
   void drop(Drop why, std::uint64_t n = 1) { drops[static_cast<std::size_t>(why)].add(n); }

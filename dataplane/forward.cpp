@@ -1,5 +1,6 @@
 // Policy and routes: where a packet in clear goes. Packets start at their IP header here; those that
 // came out of a tunnel have meta.decrypted set and were checked against their SA's selectors.
+#include "dataplane/fragment.h"
 #include "dataplane/headers.h"
 #include "dataplane/icmp.h"
 #include "dataplane/worker.h"
@@ -56,22 +57,30 @@ void Worker::forward(rte_mbuf* m) {
   const NextHop* hop = tables_->routes->lookup4(destination_octets(ip));
   if (hop == nullptr || hop->kind == NextHop::Kind::broadcast) {
     send_icmp_error(m, kIcmpUnreachable, kCodeNet, 0);
+    if (meta(m).decrypted) meta(m).sa.inbound->counters.no_route.add();
     return drop(m, Drop::no_route);
   }
   const bool allowed = rule != nullptr && !rule->implied;
   if (!setup_.ports[hop->port].trusted && !allowed) return drop(m, Drop::untrusted_clear);
   const std::uint16_t mtu = setup_.ports[hop->port].mtu;
-  if (rte_pktmbuf_pkt_len(m) > mtu) {
+  if (rte_pktmbuf_pkt_len(m) > mtu && dont_fragment(ip)) {
     send_icmp_error(m, kIcmpUnreachable, kCodeFragmentationNeeded, mtu);
     return drop(m, Drop::too_big);
   }
   decrement_ttl(ip);
-  send_ip(m, *hop);
+  fit_and_send(m, *hop);
 }
 
-void Worker::protect(rte_mbuf* m, const PolicyRule& rule) {
-  meta(m).child = rule.child;
-  drop(m, Drop::no_sa);
+// In pieces where the port takes less than the packet has.
+void Worker::fit_and_send(rte_mbuf* m, const NextHop& hop) {
+  const std::uint16_t mtu = setup_.ports[hop.port].mtu;
+  if (rte_pktmbuf_pkt_len(m) <= mtu) return send_ip(m, hop);
+  std::array<rte_mbuf*, kMaxPieces> pieces;
+  const std::size_t n = fragment_copy(setup_.pool, m, mtu, pieces);
+  if (n == 0) return drop(m, Drop::no_buffer);
+  counters_.fragmented.add();
+  for (std::size_t i = 0; i < n; ++i) send_ip(pieces[i], hop);
+  rte_pktmbuf_free(m);
 }
 
 // A packet of our own making: policy applies to it as to any other, but its TTL is as made.
@@ -83,7 +92,7 @@ void Worker::send_own(PacketPtr packet, std::uint16_t in_port) {
   const NextHop* hop = tables_->routes->lookup4(destination_octets(*at<rte_ipv4_hdr>(m, 0)));
   if (hop == nullptr || hop->kind == NextHop::Kind::broadcast || hop->kind == NextHop::Kind::local)
     return drop(m, Drop::no_route);
-  send_ip(m, *hop);
+  fit_and_send(m, *hop);
 }
 
 // To the neighbor that the route names. `m` fits the port's MTU.

@@ -17,6 +17,8 @@ constexpr std::uint32_t kPoolCache = 256;
 // that ESP adds (outer IPv6, UDP, ESP, IV, padding, ICV; the front part goes into the headroom).
 constexpr std::uint32_t kRoomBeyondMtu = 192;
 
+constexpr std::uint32_t kJumboBuffers = 255, kJumboRoom = 16'384;
+
 bool is_pci(const std::string& device) { return !device.starts_with("net_") && device.find(':') != std::string::npos; }
 
 }  // namespace
@@ -58,7 +60,7 @@ tl::expected<void, StartError> Gateway::bring_up() {
 
 tl::expected<void, StartError> Gateway::make_pools() {
   const auto workers = static_cast<std::uint32_t>(cores_.size());
-  std::uint32_t buffers = 2048 + (workers + 1) * 2 * kPoolCache;
+  std::uint32_t buffers = 2048 + workers * Reassembly::kHeld + (workers + 1) * 2 * kPoolCache;
   std::uint32_t room = RTE_MBUF_DEFAULT_DATAROOM;
   for (const auto& port : ports_) {
     buffers += port->descriptors() + workers * kMaxBurst;
@@ -72,6 +74,9 @@ tl::expected<void, StartError> Gateway::make_pools() {
   if (!pool_)
     return tl::unexpected(StartError{"no memory for " + std::to_string(buffers) + " packet buffers of " +
                                      std::to_string(room) + " octets: " + rte_strerror(rte_errno)});
+  jumbo_pool_.reset(rte_pktmbuf_pool_create("causeway-jumbo", kJumboBuffers, 0, RTE_CACHE_LINE_ROUNDUP(sizeof(PacketMeta)),
+                                            RTE_PKTMBUF_HEADROOM + kJumboRoom, SOCKET_ID_ANY));
+  if (!jumbo_pool_) return tl::unexpected(StartError{std::string("no memory for jumbo buffers: ") + rte_strerror(rte_errno)});
   return {};
 }
 
@@ -84,11 +89,19 @@ tl::expected<void, StartError> Gateway::start_workers() {
     return tl::unexpected(StartError{"no memory for the table's readers"});
   shared_.rcu = rcu_.get();
 
+  plan_ = crypto::EspPlan::calibrate();
+  engine_.emplace(*plan_);
+  std::array<std::uint8_t, SpiCodec::kKeyOctets> key{};
+  random_.fill(key);
+  codec_.emplace(key);
+  buckets_.emplace(count);
+  spis_.emplace(*codec_);
   swap_tables({.routes = nullptr, .policies = nullptr, .neighbors = std::make_shared<NeighborTable>()});
   publish(setup_.table);
 
   for (std::uint16_t w = 0; w < count; ++w) mailboxes_.push_back(std::make_unique<Mailbox>(count));
   backlog_.resize(count);
+  under_way_.resize(count);
   for (std::uint16_t w = 0; w < count; ++w) {
     WorkerSetup setup{.index = w,
                       .core = cores_[w],
@@ -96,7 +109,7 @@ tl::expected<void, StartError> Gateway::start_workers() {
                       .ports = {},
                       .rx_queues = {},
                       .pool = pool_.get(),
-                      .mailboxes = {}};
+                      .jumbo_pool = jumbo_pool_.get(), .plan = &*plan_, .codec = &*codec_, .buckets = &*buckets_, .mailboxes = {}};
     for (const auto& mail : mailboxes_) setup.mailboxes.push_back(mail.get());
     for (std::uint16_t p = 0; p < ports_.size(); ++p) {
       const Port& port = *ports_[p];
@@ -152,7 +165,9 @@ void Gateway::drain_rings() {
   }
 }
 
-std::uint16_t Gateway::owner_of(TunnelId tunnel) const { return static_cast<std::uint16_t>(tunnel % cores_.size()); }
+std::uint16_t Gateway::owner_of(TunnelId tunnel) const {
+  return static_cast<std::uint16_t>(buckets_->worker(SpiAllocator::bucket(tunnel)));
+}
 
 void Gateway::publish(const TableSpec& table) {
   auto routes = std::make_shared<const RouteTable>(setup_.ports, table.routes);
@@ -196,7 +211,9 @@ std::vector<WorkerStatus> Gateway::workers() const {
                    .tx = c.tx.get(),
                    .handed_over = c.handed_over.get(),
                    .polls = c.polls.get(),
-                   .idle_polls = c.idle_polls.get()});
+                   .idle_polls = c.idle_polls.get(),
+                   .sas_inbound = c.sas_inbound.get(),
+                   .sas_outbound = c.sas_outbound.get()});
   }
   return out;
 }
@@ -208,17 +225,12 @@ std::vector<NeighborStatus> Gateway::neighbors() const {
 }
 
 std::vector<PoolStatus> Gateway::pools() const {
-  return {{.name = pool_->name, .size = pool_->size, .in_use = rte_mempool_in_use_count(pool_.get())}};
+  std::vector<PoolStatus> out;
+  for (const auto* pool : {pool_.get(), jumbo_pool_.get()})
+    out.push_back({.name = pool->name, .size = pool->size, .in_use = rte_mempool_in_use_count(pool)});
+  out.push_back({.name = "spi-slots", .size = kSpiSlots, .in_use = spis_->in_use()});
+  out.push_back({.name = "sas", .size = kSpiSlots, .in_use = static_cast<std::uint32_t>(sas_.size())});
+  return out;
 }
-
-// --- SAs ---
-std::uint32_t Gateway::allocate_spi(std::uint32_t) { return 0; }
-void Gateway::release_spi(std::uint32_t) {}
-void Gateway::install(SaSpec, std::uint64_t) {}
-void Gateway::remove(Direction, std::uint32_t, ChildSlot) {}
-void Gateway::update_endpoints(std::uint32_t, ChildSlot, conf::Endpoint, conf::Endpoint) {}
-std::optional<SaCounters> Gateway::counters(Direction, std::uint32_t, ChildSlot) const { return std::nullopt; }
-std::vector<CryptoStatus> Gateway::crypto() const { return {}; }
-std::uint32_t Gateway::effective_mtu(std::uint32_t, ChildSlot) const { return 0; }
 
 }  // namespace causeway::dataplane

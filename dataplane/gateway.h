@@ -2,6 +2,7 @@
 // thread what workers leave to it: ARP, waiting packets, our own datagrams.
 //   gateway.cpp       start, stop, tables, what operators see
 //   gateway_poll.cpp  rings from the workers, neighbors
+//   gateway_sas.cpp   security associations: given to workers and taken back
 //   gateway_send.cpp  our own datagrams
 #pragma once
 
@@ -15,11 +16,15 @@
 #include <unordered_map>
 #include <vector>
 
+#include "crypto/esp_engine.h"
+#include "crypto/random.h"
 #include "dataplane/arp.h"
 #include "dataplane/dataplane.h"
 #include "dataplane/mailbox.h"
 #include "dataplane/neighbor.h"
 #include "dataplane/port.h"
+#include "dataplane/sa.h"
+#include "dataplane/spi.h"
 #include "dataplane/worker.h"
 
 namespace causeway::dataplane {
@@ -84,20 +89,32 @@ class Gateway final : public Dataplane {
   void watch_links(const Sink& sink);
   void sleep_or_wake();
 
+  // gateway_sas.cpp
+  static SaKey key_of(Direction direction, std::uint32_t spi, ChildSlot child);
+  void refuse(const SaSpec& spec, std::uint64_t token, std::string why);
+  void take_reports(Mailbox& mail, std::uint16_t worker, const Sink& sink);
+  void on_report(const InstallReport& report, const Sink& sink);
+  void on_report(const RetireReport& report, const Sink& sink);
+  void tell_limit(const LimitReached& limit, const Sink& sink);
+  void check_limits(const Sink& sink);
+
   // gateway_send.cpp
   void send_udp(const conf::Endpoint& local, const conf::Endpoint& remote, std::span<const std::uint8_t> head,
                 std::span<const std::uint8_t> body);
   void route_out(PacketPtr packet, const NextHop& hop, const conf::IpAddress& destination);
   void transmit(PacketPtr frame, std::uint16_t port, std::uint16_t worker);
+  bool push(std::uint16_t worker, const Command& what);
+  void command(std::uint16_t worker, const Command& what);
   void flush_backlog();
 
   Setup setup_;
   Shared shared_;
-  std::unique_ptr<rte_mempool, PoolFree> pool_;
+  std::unique_ptr<rte_mempool, PoolFree> pool_, jumbo_pool_;
   std::unique_ptr<rte_rcu_qsbr, RteFree> rcu_;
   std::vector<std::unique_ptr<Port>> ports_;
   std::vector<std::unique_ptr<Mailbox>> mailboxes_;
   std::vector<std::deque<Command>> backlog_;  // of commands that did not fit a ring, by worker
+  std::vector<std::size_t> under_way_;       // installs and removals not reported yet, by worker
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::thread> threads_;
   std::vector<int> cores_;
@@ -111,6 +128,33 @@ class Gateway final : public Dataplane {
   int announcements_ = 2;  // gratuitous ARP still to send for each address
   std::uint64_t next_announcement_ms_ = 0;
   std::unordered_map<ChildSlot, std::uint64_t> wanted_ms_;
+  // SAs that workers have, had or are about to get; here until their Retired.
+  struct SaKey {
+    Direction direction;
+    std::uint32_t spi;
+    ChildSlot child;  // 0 for inbound ones, whose SPI is enough
+    auto operator<=>(const SaKey&) const = default;
+  };
+  struct SaRecord {
+    TunnelId tunnel = 0;
+    ChildSlot child = 0;
+    std::uint16_t worker = 0;
+    InboundSaPtr inbound;
+    OutboundSaPtr outbound;
+    std::uint64_t soft_bytes = 0, hard_bytes = 0, soft_packets = 0, hard_packets = 0;  // 0: none
+    bool soft_told = false, hard_told = false, removing = false;
+    std::uint32_t mtu = 0;  // effective, inner octets
+    [[nodiscard]] SaCounters counters() const { return (inbound ? inbound->counters : outbound->counters).read(); }
+  };
+  std::map<SaKey, SaRecord> sas_;
+  std::vector<Event> undelivered_;  // events that arose outside poll()
+  std::uint64_t next_limits_ms_ = 0;
+  std::optional<crypto::EspPlan> plan_;
+  std::optional<crypto::EspEngine> engine_;  // the control thread's, to expand keys with
+  std::optional<SpiCodec> codec_;
+  std::optional<BucketMap> buckets_;
+  std::optional<SpiAllocator> spis_;
+  crypto::SystemRandom random_;
   std::uint16_t packet_id_ = 0;  // of our own datagrams
   Counters counters_;            // the control thread's own drops
   std::string note_;

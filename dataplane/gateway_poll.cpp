@@ -3,7 +3,9 @@
 #include <rte_cycles.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <utility>
 
 #include "dataplane/gateway.h"
 #include "dataplane/headers.h"
@@ -36,10 +38,13 @@ void Gateway::poll(Milliseconds now, const Sink& sink) {
   [[maybe_unused]] const auto got = ::read(shared_.wake_up.fd, &wakes, sizeof wakes);
 
   flush_backlog();
+  for (Event& event : std::exchange(undelivered_, {})) sink(std::move(event));
   for (std::uint16_t w = 0; w < mailboxes_.size(); ++w) {
+    take_reports(*mailboxes_[w], w, sink);
     take_notices(*mailboxes_[w], sink);
     take_punts(*mailboxes_[w], w, sink);
   }
+  check_limits(sink);
   watch_links(sink);
   if (announcements_ > 0 && now_ms_ >= next_announcement_ms_) {
     --announcements_;
@@ -83,6 +88,8 @@ void Gateway::take_notices(Mailbox& mail, const Sink& sink) {
       sink(Event(*error));
     } else if (const auto* moved = std::get_if<PeerMoved>(&item)) {
       sink(Event(*moved));
+    } else if (const auto* limit = std::get_if<LimitReached>(&item)) {
+      tell_limit(*limit, sink);
     }
   }
 }

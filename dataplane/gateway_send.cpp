@@ -90,21 +90,30 @@ void Gateway::route_out(PacketPtr packet, const NextHop& hop, const conf::IpAddr
 // A worker without a transmit queue of the port passes it on itself.
 void Gateway::transmit(PacketPtr frame, std::uint16_t port, std::uint16_t worker) {
   if (!frame) return counters_.drop(Drop::no_buffer);
+  if (backlog_[worker].size() >= kBacklogLimit) return counters_.drop(Drop::tx_full);
+  command(worker, TransmitFrame{frame.release(), port});
+}
+
+// In order, also where the ring is full: then the rest waits here for the next poll. No more installs and
+// removals are under way than the worker's report ring takes, so that it need not look.
+bool Gateway::push(std::uint16_t worker, const Command& what) {
+  Mailbox& mail = *mailboxes_[worker];
+  const bool answered = std::holds_alternative<InstallInbound>(what) || std::holds_alternative<InstallOutbound>(what) ||
+                        std::holds_alternative<RemoveSa>(what);
+  if (answered && under_way_[worker] >= mail.reports.capacity()) return false;
+  if (!mail.commands.push(what)) return false;
+  if (answered) ++under_way_[worker];
+  return true;
+}
+
+void Gateway::command(std::uint16_t worker, const Command& what) {
   auto& waiting = backlog_[worker];
-  const TransmitFrame command{frame.get(), port};
-  if (waiting.empty() && mailboxes_[worker]->commands.push(command)) {
-    static_cast<void>(frame.release());
-  } else if (waiting.size() < kBacklogLimit) {
-    waiting.emplace_back(command);
-    static_cast<void>(frame.release());
-  } else {
-    counters_.drop(Drop::tx_full);
-  }
+  if (!waiting.empty() || !push(worker, what)) waiting.push_back(what);
 }
 
 void Gateway::flush_backlog() {
-  for (std::size_t w = 0; w < backlog_.size(); ++w) {
-    while (!backlog_[w].empty() && mailboxes_[w]->commands.push(backlog_[w].front())) backlog_[w].pop_front();
+  for (std::uint16_t w = 0; w < backlog_.size(); ++w) {
+    while (!backlog_[w].empty() && push(w, backlog_[w].front())) backlog_[w].pop_front();
   }
 }
 

@@ -22,11 +22,46 @@ struct TransmitFrame {  // a whole frame, to leave through `port`, of which this
   rte_mbuf* frame;
   std::uint16_t port;
 };
-using Command = std::variant<TransmitFrame>;
+struct InstallInbound {  // answered by InstallReport
+  InboundSa* sa;
+  std::uint64_t token;
+};
+struct InstallOutbound {
+  OutboundSa* sa;
+  std::uint64_t token;
+};
+struct RemoveSa {  // answered by RetireReport
+  Direction direction;
+  std::uint32_t spi;
+  ChildSlot child;
+};
+struct SetEndpoints {
+  std::uint32_t spi;
+  ChildSlot child;
+  conf::Endpoint local, remote;
+};
+struct SetPathMtu {
+  std::uint32_t spi;
+  ChildSlot child;
+  std::uint16_t mtu;
+};
+using Command = std::variant<TransmitFrame, InstallInbound, InstallOutbound, RemoveSa, SetEndpoints, SetPathMtu>;
 
 // --- worker -> control, never lost: control has no more outstanding than fits -----------------------
 
-using Report = std::variant<std::monostate>;
+struct InstallReport {
+  Direction direction;
+  std::uint32_t spi;
+  ChildSlot child;
+  std::uint64_t token;
+  bool ok;
+};
+struct RetireReport {  // out of every table: the control thread may free it. Nothing where it was not there
+  Direction direction;
+  std::uint32_t spi;
+  ChildSlot child;
+};
+using Report = std::variant<InstallReport, RetireReport>;
 
 // --- worker -> control, lossy -----------------------------------------------------------------------
 
@@ -42,7 +77,7 @@ struct StaleNeighborUsed {
   std::uint16_t port;
   conf::IpAddress address;
 };
-using Notice = std::variant<WantedNote, StaleNeighborUsed, IcmpError, PeerMoved>;
+using Notice = std::variant<WantedNote, StaleNeighborUsed, IcmpError, PeerMoved, LimitReached>;
 
 // A packet for the control thread. Classes have a ring and a rate each, so that none starves another.
 enum class PuntClass : std::uint8_t { ike, arp, resolve };

@@ -13,6 +13,7 @@ void Worker::drop(rte_mbuf* m, Drop why) {
 }
 
 void Worker::wake_control() {
+  std::atomic_thread_fence(std::memory_order_seq_cst);  // the message is in its ring before we look
   if (!shared_.wake_up.sleeping.load(std::memory_order_relaxed) ||
       !shared_.wake_up.sleeping.exchange(false, std::memory_order_acq_rel))
     return;
@@ -24,6 +25,12 @@ void Worker::punt(PuntClass to, const Punt& what) {
   const auto index = static_cast<std::size_t>(to);
   if (!punt_limits_[index].take(now_ms_)) return drop(what.packet, Drop::punt_rate_limited);
   if (!mail_.punts[index].push(what)) return drop(what.packet, Drop::punt_full);
+  wake_control();
+}
+
+// Never full: the control thread has no more installs and removals under way than the ring takes.
+void Worker::report(const Report& what) {
+  mail_.reports.push(what);
   wake_control();
 }
 

@@ -28,6 +28,9 @@ Worker::Worker(WorkerSetup setup, Shared& shared)
       shared_(shared),
       mail_(*setup_.mailboxes[setup_.index]),
       counters_(mail_.counters),
+      engine_(*setup_.plan),
+      sas_(*setup_.codec, SOCKET_ID_ANY),
+      reassembly_(setup_.jumbo_pool, counters_),
       tx_(setup_.ports.size()),
       // per second and at once: IKE, ARP, packets that wait for a neighbor
       punt_limits_{TokenBucket(20'000, 400), TokenBucket(5'000, 200), TokenBucket(5'000, 400)} {}
@@ -82,6 +85,7 @@ bool Worker::iterate() {
   bool busy = take_commands();
   for (const auto& queue : setup_.rx_queues) busy |= receive(queue);
   busy |= take_hand_overs();
+  reassembly_.housekeeping(now_ms_);
   flush_all();
   return busy;
 }
@@ -89,10 +93,46 @@ bool Worker::iterate() {
 bool Worker::take_commands() {
   std::array<Command, kMaxBurst> commands;
   const std::size_t n = mail_.commands.pop(commands);
-  for (std::size_t i = 0; i < n; ++i) {
-    if (const auto* transmit = std::get_if<TransmitFrame>(&commands[i])) send_frame(transmit->frame, transmit->port);
-  }
+  for (std::size_t i = 0; i < n; ++i) std::visit([this](const auto& command) { on(command); }, commands[i]);
   return n != 0;
+}
+
+void Worker::on(const TransmitFrame& command) { send_frame(command.frame, command.port); }
+
+void Worker::on(const InstallInbound& command) {
+  InboundSa& sa = *command.sa;
+  const bool ok = sas_.insert(sa);
+  counters_.sas_inbound.set(sas_.inbound_count());
+  report(InstallReport{Direction::inbound, sa.spi, sa.child, command.token, ok});
+}
+
+void Worker::on(const InstallOutbound& command) {
+  OutboundSa& sa = *command.sa;
+  const bool ok = sas_.insert(sa);
+  counters_.sas_outbound.set(sas_.outbound_count());
+  report(InstallReport{Direction::outbound, sa.spi, sa.child, command.token, ok});
+}
+
+// Between bursts no packet refers to an SA, and rings between workers carry packets only: once it is out
+// of the table nobody can reach it.
+void Worker::on(const RemoveSa& command) {
+  if (command.direction == Direction::inbound) {
+    sas_.remove_inbound(command.spi);
+  } else {
+    sas_.remove_outbound(command.child, command.spi);
+  }
+  counters_.sas_inbound.set(sas_.inbound_count());
+  counters_.sas_outbound.set(sas_.outbound_count());
+  report(RetireReport{command.direction, command.spi, command.child});
+}
+
+void Worker::on(const SetEndpoints& command) {
+  if (OutboundSa* sa = sas_.find_outbound(command.child, command.spi); sa != nullptr)
+    set_endpoints(*sa, command.local, command.remote);
+}
+
+void Worker::on(const SetPathMtu& command) {
+  if (OutboundSa* sa = sas_.find_outbound(command.child, command.spi); sa != nullptr) set_path_mtu(*sa, command.mtu);
 }
 
 bool Worker::receive(const WorkerSetup::RxQueue& queue) {
@@ -111,36 +151,42 @@ bool Worker::receive(const WorkerSetup::RxQueue& queue) {
 void Worker::process(std::span<rte_mbuf*> frames) {
   for (rte_mbuf* m : frames) {
     const std::uint16_t port = meta(m).in_port;
-    switch (classify(m, setup_.ports[port], port, *tables_->routes)) {
-      case Verdict::drop:
-        drop(m, meta(m).drop);
-        break;
-      case Verdict::esp:
-        drop(m, Drop::unknown_spi);
-        break;
-      case Verdict::clear:
-        rte_pktmbuf_adj(m, meta(m).l3_offset);
-        on_clear(m);
-        break;
-      case Verdict::local:
-        rte_pktmbuf_adj(m, meta(m).l3_offset);
-        on_local(m);
-        break;
-      case Verdict::fragment:
-        drop(m, Drop::fragment_invalid);
-        break;
-      case Verdict::ike:
-        punt(PuntClass::ike, {.packet = m, .port = port, .next_hop = {}});
-        break;
-      case Verdict::arp:
-        punt(PuntClass::arp, {.packet = m, .port = port, .next_hop = {}});
-        break;
-      case Verdict::keepalive:
-        counters_.keepalives.add();
-        rte_pktmbuf_free(m);
-        break;
-    }
+    dispatch(m, classify(m, setup_.ports[port], port, *tables_->routes));
   }
+  finish();
+}
+
+void Worker::dispatch(rte_mbuf* m, Verdict verdict) {
+  const std::uint16_t port = meta(m).in_port;
+  switch (verdict) {
+    case Verdict::drop:
+      return drop(m, meta(m).drop);
+    case Verdict::esp:
+      return on_esp(m);
+    case Verdict::clear:
+      rte_pktmbuf_adj(m, meta(m).l3_offset);
+      return on_clear(m);
+    case Verdict::local:
+      rte_pktmbuf_adj(m, meta(m).l3_offset);
+      return on_local(m);
+    case Verdict::fragment:
+      return on_fragment(m);
+    case Verdict::ike:
+      return punt(PuntClass::ike, {.packet = m, .port = port, .next_hop = {}});
+    case Verdict::arp:
+      return punt(PuntClass::arp, {.packet = m, .port = port, .next_hop = {}});
+    case Verdict::keepalive:
+      counters_.keepalives.add();
+      return rte_pktmbuf_free(m);
+  }
+}
+
+void Worker::on_fragment(rte_mbuf* m) {
+  PacketPtr whole = reassembly_.add(PacketPtr(m), now_ms_);
+  if (!whole) return;
+  rte_mbuf* datagram = whole.release();
+  const std::uint16_t port = meta(datagram).in_port;
+  dispatch(datagram, classify_ip(datagram, setup_.ports[port], port, *tables_->routes));
 }
 
 bool Worker::take_hand_overs() {
@@ -150,16 +196,20 @@ bool Worker::take_hand_overs() {
     const std::size_t n = ring->pop(items);
     busy |= n != 0;
     for (std::size_t i = 0; i < n; ++i) {
+      rte_mbuf* m = items[i].packet;
       switch (items[i].kind) {
         case HandOver::Kind::frame:
-          send_frame(items[i].packet, items[i].port);
+          send_frame(m, items[i].port);
           break;
         case HandOver::Kind::esp:
+          to_decrypt_.push(m);
+          break;
         case HandOver::Kind::encrypt:
-          drop(items[i].packet, Drop::no_sa);
+          encrypt_for_child(m);
           break;
       }
     }
+    finish();
   }
   return busy;
 }

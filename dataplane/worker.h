@@ -12,10 +12,15 @@
 #include <vector>
 
 #include "conf/packet_policy.h"
+#include "crypto/esp_engine.h"
 #include "dataplane/classify.h"
+#include "dataplane/esp.h"
 #include "dataplane/mailbox.h"
 #include "dataplane/packet.h"
 #include "dataplane/packet_ptr.h"
+#include "dataplane/reassembly.h"
+#include "dataplane/sa_table.h"
+#include "dataplane/spi.h"
 #include "dataplane/tables.h"
 #include "dataplane/token_bucket.h"
 
@@ -40,6 +45,10 @@ struct WorkerSetup {
   };
   std::vector<RxQueue> rx_queues;
   rte_mempool* pool = nullptr;
+  rte_mempool* jumbo_pool = nullptr;  // of buffers that hold what a chain or a set of fragments holds
+  const crypto::EspPlan* plan = nullptr;
+  const SpiCodec* codec = nullptr;
+  const BucketMap* buckets = nullptr;
   std::vector<Mailbox*> mailboxes;  // of all workers, by index
 };
 
@@ -57,10 +66,33 @@ class Worker {
   bool iterate();
   bool receive(const WorkerSetup::RxQueue& queue);
   bool take_commands();
+  void on(const TransmitFrame& command);
+  void on(const InstallInbound& command);
+  void on(const InstallOutbound& command);
+  void on(const RemoveSa& command);
+  void on(const SetEndpoints& command);
+  void on(const SetPathMtu& command);
   bool take_hand_overs();
   void process(std::span<rte_mbuf*> frames);
+  void dispatch(rte_mbuf* m, Verdict verdict);
+  void on_fragment(rte_mbuf* m);
+  void report(const Report& what);
   void rest(std::uint32_t idle);
   [[nodiscard]] std::uint64_t now_ms() const;
+
+  // tunnel.cpp: ESP in and out
+  void on_esp(rte_mbuf* m);
+  void decrypt();
+  void on_decrypted(rte_mbuf* m);
+  void protect(rte_mbuf* m, const PolicyRule& rule);
+  void encrypt_for_child(rte_mbuf* m);
+  void encrypt();
+  void encrypt_burst(std::span<rte_mbuf* const> packets, bool again);
+  void on_too_big(rte_mbuf* m, bool again);
+  void send_outer(rte_mbuf* m);
+  void want(rte_mbuf* m, const PolicyRule& rule);
+  void pass_on(const EspNotices& notices);
+  void finish();
 
   // forward.cpp: policy and routes, on packets that start at their IP header
   void on_clear(rte_mbuf* m);
@@ -69,7 +101,7 @@ class Worker {
   void send_own(PacketPtr m, std::uint16_t in_port);
   void send_ip(rte_mbuf* m, const NextHop& hop);
   void send_icmp_error(rte_mbuf* original, std::uint8_t type, std::uint8_t code, std::uint16_t mtu);
-  void protect(rte_mbuf* m, const PolicyRule& rule);
+  void fit_and_send(rte_mbuf* m, const NextHop& hop);
 
   // output.cpp: frames out, packets up and over
   void send_frame(rte_mbuf* m, std::uint16_t port);
@@ -87,9 +119,13 @@ class Worker {
   Counters& counters_;
   const Tables* tables_ = nullptr;  // valid until the next quiescent state
   std::uint64_t now_ms_ = 0;
-  std::vector<TxBuffer> tx_;  // by port
+  crypto::EspEngine engine_;
+  SaTable sas_;
+  Reassembly reassembly_;
+  Lane to_decrypt_, to_encrypt_;  // empty between bursts
+  std::vector<TxBuffer> tx_;      // by port
   std::array<TokenBucket, kPuntClasses> punt_limits_;
-  TokenBucket icmp_errors_{100, 50}, echo_replies_{20'000, 2'000}, stale_notes_{100, 20};
+  TokenBucket icmp_errors_{100, 50}, echo_replies_{20'000, 2'000}, stale_notes_{100, 20}, wanted_{200, 100};
 };
 
 }  // namespace causeway::dataplane

@@ -1,0 +1,148 @@
+// ESP in and out of a worker: which worker, which SA, and what becomes of packets before and behind the
+// two ESP stages (esp.h).
+#include "dataplane/fragment.h"
+#include "dataplane/headers.h"
+#include "dataplane/icmp.h"
+#include "dataplane/sa.h"
+#include "dataplane/worker.h"
+
+namespace causeway::dataplane {
+
+// The SPI says whose it is; what is not ours goes to its owner, who looks it up again.
+void Worker::on_esp(rte_mbuf* m) {
+  const std::uint16_t owner = static_cast<std::uint16_t>(setup_.buckets->worker(setup_.codec->decode(meta(m).spi).bucket));
+  if (owner != setup_.index) return hand_over(owner, {m, HandOver::Kind::esp, 0});
+  to_decrypt_.push(m);
+  if (to_decrypt_.count == kMaxBurst) decrypt();
+}
+
+void Worker::decrypt() {
+  EspContext context{engine_, sas_, now_ms_};
+  EspInboundOut out;
+  esp_inbound(context, to_decrypt_.span(), out);
+  to_decrypt_.clear();
+  for (rte_mbuf* m : out.drops.span()) drop(m, meta(m).drop);
+  pass_on(out.notices);
+  for (rte_mbuf* m : out.clear.span()) on_decrypted(m);
+}
+
+// Inside the selectors of its SA. It is routed like any packet, and may enter another tunnel.
+void Worker::on_decrypted(rte_mbuf* m) {
+  if (*at<std::uint8_t>(m, 0) >> 4 != 4) return drop(m, Drop::no_route);
+  const auto& ip = *at<rte_ipv4_hdr>(m, 0);
+  if (!checksum_holds(ip)) return drop(m, Drop::bad_ip_checksum);
+  const NextHop* from = tables_->routes->lookup4(source_octets(ip));
+  if (from != nullptr && from->kind == NextHop::Kind::local) return drop(m, Drop::martian);
+  const NextHop* to = tables_->routes->lookup4(destination_octets(ip));
+  if (to == nullptr || to->kind != NextHop::Kind::local) return forward(m);
+  if (ip.next_proto_id != kProtocolIcmp) return drop(m, Drop::not_for_us);
+  if (is_fragment(ip)) {
+    meta(m).l3_offset = 0;
+    m = reassembly_.add(PacketPtr(m), now_ms_).release();
+    if (m == nullptr) return;
+  }
+  on_local(m);
+}
+
+void Worker::protect(rte_mbuf* m, const PolicyRule& rule) {
+  meta(m).child = rule.child;
+  if (rule.owner != setup_.index) return hand_over(rule.owner, {m, HandOver::Kind::encrypt, 0});
+  encrypt_for_child(m);
+}
+
+void Worker::encrypt_for_child(rte_mbuf* m) {
+  OutboundSa* sa = sas_.find_outbound(meta(m).child);
+  if (sa == nullptr) {
+    const PolicyRule* rule = tables_->policies->match(flow_of(m, 0));
+    if (rule != nullptr && rule->wake_on_traffic) want(m, *rule);
+    return drop(m, Drop::no_sa);
+  }
+  meta(m).sa.outbound = sa;
+  to_encrypt_.push(m);
+  if (to_encrypt_.count == kMaxBurst) encrypt();
+}
+
+void Worker::want(rte_mbuf* m, const PolicyRule& rule) {
+  if (!wanted_.take(now_ms_)) return;
+  const Flow flow = flow_of(m, 0);
+  const auto& ip = *at<rte_ipv4_hdr>(m, 0);
+  notice(WantedNote{.tunnel = rule.tunnel,
+                    .child = rule.child,
+                    .source = address_v4(ip.src_addr),
+                    .destination = address_v4(ip.dst_addr),
+                    .protocol = flow.protocol,
+                    .ports = flow.ports,
+                    .source_port = flow.source_port,
+                    .destination_port = flow.destination_port});
+}
+
+// Everything that waits for a batch. What comes of it (replies, errors, other tunnels) may fill one again.
+void Worker::finish() {
+  while (!to_decrypt_.empty() || !to_encrypt_.empty()) {
+    if (!to_decrypt_.empty()) decrypt();
+    if (!to_encrypt_.empty()) encrypt();
+  }
+}
+
+void Worker::encrypt() {
+  const Lane batch = to_encrypt_;
+  to_encrypt_.clear();
+  encrypt_burst({batch.packets, batch.count}, true);
+}
+
+void Worker::encrypt_burst(std::span<rte_mbuf* const> packets, bool again) {
+  EspContext context{engine_, sas_, now_ms_};
+  EspOutboundOut out;
+  esp_outbound(context, packets, out);
+  for (rte_mbuf* m : out.drops.span()) drop(m, meta(m).drop);
+  pass_on(out.notices);
+  for (rte_mbuf* m : out.tx.span()) send_outer(m);
+  for (rte_mbuf* m : out.too_big.span()) on_too_big(m, again);
+}
+
+// Fragments before encryption, so that the peer has nothing to put together; where that is not allowed
+// the sender is told the tunnel's MTU. `again`: false for what was cut already.
+void Worker::on_too_big(rte_mbuf* m, bool again) {
+  const OutboundSa& sa = *meta(m).sa.outbound;
+  const auto mtu = static_cast<std::uint16_t>(std::min<std::uint32_t>(sa.inner_mtu, UINT16_MAX));
+  if (meta(m).inner_df || !again) {
+    meta(m).sa.outbound->counters.too_big.add();
+    send_icmp_error(m, kIcmpUnreachable, kCodeFragmentationNeeded, mtu);
+    return drop(m, Drop::too_big);
+  }
+  std::array<rte_mbuf*, kMaxPieces> pieces;
+  const std::size_t n = fragment_copy(setup_.pool, m, mtu, pieces);
+  if (n == 0) return drop(m, Drop::no_buffer);
+  counters_.fragmented.add();
+  rte_pktmbuf_free(m);
+  encrypt_burst({pieces.data(), n}, false);
+}
+
+// By route alone: our own outer packets never enter a tunnel.
+void Worker::send_outer(rte_mbuf* m) {
+  const auto& ip = *at<rte_ipv4_hdr>(m, 0);
+  const NextHop* hop = tables_->routes->lookup4(destination_octets(ip));
+  if (hop == nullptr || hop->kind == NextHop::Kind::local || hop->kind == NextHop::Kind::broadcast) {
+    meta(m).sa.outbound->counters.no_route.add();
+    return drop(m, Drop::no_route);
+  }
+  if (rte_pktmbuf_pkt_len(m) > setup_.ports[hop->port].mtu && dont_fragment(ip)) return drop(m, Drop::too_big);
+  fit_and_send(m, *hop);
+}
+
+void Worker::pass_on(const EspNotices& notices) {
+  for (std::uint16_t i = 0; i < notices.count; ++i) {
+    const EspNotice& n = notices.list[i];
+    if (n.kind == EspNotice::Kind::peer_moved) {
+      notice(PeerMoved{.tunnel = n.tunnel, .spi = n.spi, .from = n.from});
+    } else {
+      notice(LimitReached{.direction = n.direction,
+                          .spi = n.spi,
+                          .tunnel = n.tunnel,
+                          .child = n.child,
+                          .hard = n.kind == EspNotice::Kind::hard_limit});
+    }
+  }
+}
+
+}  // namespace causeway::dataplane
