@@ -23,13 +23,13 @@ class Counter {
 
 struct alignas(kCacheLine) Counters {
   Counter rx, tx, handed_over, polls, idle_polls;
-  Counter keepalives;    // RFC 3948 2.3: received and, as it asks, ignored
-  Counter echo_replies;  // ICMP echo to an own address
-  Counter icmp_errors;   // that we sent
-  Counter icmp_limited;  // that the rate limit kept back
-  Counter fragmented;    // packets cut before a link or a tunnel that takes less
-  Counter reassembled;   // datagrams for us that came in fragments
-  Counter linearised;    // chained packets made one segment
+  Counter keepalives;                 // RFC 3948 2.3: received and, as it asks, ignored
+  Counter echo_replies;               // ICMP echo to an own address
+  Counter icmp_errors;                // that we sent
+  Counter icmp_limited;               // that the rate limit kept back
+  Counter fragmented;                 // packets cut before a link or a tunnel that takes less
+  Counter reassembled;                // datagrams for us that came in fragments
+  Counter linearised;                 // chained packets made one segment
   Counter sas_inbound, sas_outbound;  // in its table now
   std::array<Counter, kDropCount> drops;
 

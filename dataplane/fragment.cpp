@@ -45,7 +45,9 @@ std::size_t fragment_copy(rte_mempool* pool, rte_mbuf* m, std::uint16_t mtu, std
     const std::uint32_t n = std::min(piece, payload - offset);
     rte_mbuf* copy = count < out.size() ? rte_pktmbuf_alloc(pool) : nullptr;
     if (copy != nullptr) out[count++] = copy;
-    auto* to = copy == nullptr ? nullptr : reinterpret_cast<std::uint8_t*>(rte_pktmbuf_append(copy, static_cast<std::uint16_t>(header + n)));
+    auto* to = copy == nullptr
+                   ? nullptr
+                   : reinterpret_cast<std::uint8_t*>(rte_pktmbuf_append(copy, static_cast<std::uint16_t>(header + n)));
     if (to == nullptr || !copy_octets(m, 0, header, to) || !copy_octets(m, header + offset, n, to + header)) {
       rte_pktmbuf_free_bulk(out.data(), static_cast<unsigned>(count));
       return 0;
@@ -54,7 +56,8 @@ std::size_t fragment_copy(rte_mempool* pool, rte_mbuf* m, std::uint16_t mtu, std
     auto& ip = *at<rte_ipv4_hdr>(copy, 0);
     const bool more = offset + n < payload || more_fragments(original);
     ip.total_length = rte_cpu_to_be_16(static_cast<std::uint16_t>(header + n));
-    ip.fragment_offset = rte_cpu_to_be_16(static_cast<std::uint16_t>((base + offset) / 8 | (more ? RTE_IPV4_HDR_MF_FLAG : 0)));
+    ip.fragment_offset =
+        rte_cpu_to_be_16(static_cast<std::uint16_t>((base + offset) / 8 | (more ? RTE_IPV4_HDR_MF_FLAG : 0)));
     set_checksum(ip);
     meta(copy) = meta(m);
   }
@@ -66,7 +69,9 @@ PacketPtr linearise(rte_mempool* pool, PacketPtr m) {
   PacketPtr one(rte_pktmbuf_alloc(pool));
   if (!one) return one;
   const std::uint32_t length = rte_pktmbuf_pkt_len(m.get());
-  auto* to = length > UINT16_MAX ? nullptr : reinterpret_cast<std::uint8_t*>(rte_pktmbuf_append(one.get(), static_cast<std::uint16_t>(length)));
+  auto* to = length > UINT16_MAX
+                 ? nullptr
+                 : reinterpret_cast<std::uint8_t*>(rte_pktmbuf_append(one.get(), static_cast<std::uint16_t>(length)));
   if (to == nullptr || !copy_octets(m.get(), 0, length, to)) return nullptr;
   meta(one.get()) = meta(m.get());
   return one;

@@ -74,9 +74,11 @@ tl::expected<void, StartError> Gateway::make_pools() {
   if (!pool_)
     return tl::unexpected(StartError{"no memory for " + std::to_string(buffers) + " packet buffers of " +
                                      std::to_string(room) + " octets: " + rte_strerror(rte_errno)});
-  jumbo_pool_.reset(rte_pktmbuf_pool_create("causeway-jumbo", kJumboBuffers, 0, RTE_CACHE_LINE_ROUNDUP(sizeof(PacketMeta)),
+  jumbo_pool_.reset(rte_pktmbuf_pool_create("causeway-jumbo", kJumboBuffers, 0,
+                                            RTE_CACHE_LINE_ROUNDUP(sizeof(PacketMeta)),
                                             RTE_PKTMBUF_HEADROOM + kJumboRoom, SOCKET_ID_ANY));
-  if (!jumbo_pool_) return tl::unexpected(StartError{std::string("no memory for jumbo buffers: ") + rte_strerror(rte_errno)});
+  if (!jumbo_pool_)
+    return tl::unexpected(StartError{std::string("no memory for jumbo buffers: ") + rte_strerror(rte_errno)});
   return {};
 }
 
@@ -109,7 +111,11 @@ tl::expected<void, StartError> Gateway::start_workers() {
                       .ports = {},
                       .rx_queues = {},
                       .pool = pool_.get(),
-                      .jumbo_pool = jumbo_pool_.get(), .plan = &*plan_, .codec = &*codec_, .buckets = &*buckets_, .mailboxes = {}};
+                      .jumbo_pool = jumbo_pool_.get(),
+                      .plan = &*plan_,
+                      .codec = &*codec_,
+                      .buckets = &*buckets_,
+                      .mailboxes = {}};
     for (const auto& mail : mailboxes_) setup.mailboxes.push_back(mail.get());
     for (std::uint16_t p = 0; p < ports_.size(); ++p) {
       const Port& port = *ports_[p];
@@ -179,7 +185,7 @@ void Gateway::publish(const TableSpec& table) {
 void Gateway::swap_tables(Tables tables) {
   auto next = std::make_unique<const Tables>(std::move(tables));
   shared_.tables.store(next.get(), std::memory_order_release);
-  if (tables_) retired_.push_back({rte_rcu_qsbr_start(rcu_.get()), std::move(tables_)});
+  if (tables_) old_tables_.push_back({rte_rcu_qsbr_start(rcu_.get()), std::move(tables_)});
   tables_ = std::move(next);
 }
 
@@ -212,8 +218,8 @@ std::vector<WorkerStatus> Gateway::workers() const {
                    .handed_over = c.handed_over.get(),
                    .polls = c.polls.get(),
                    .idle_polls = c.idle_polls.get(),
-                   .sas_inbound = c.sas_inbound.get(),
-                   .sas_outbound = c.sas_outbound.get()});
+                   .sas_inbound = static_cast<std::uint32_t>(c.sas_inbound.get()),
+                   .sas_outbound = static_cast<std::uint32_t>(c.sas_outbound.get())});
   }
   return out;
 }

@@ -65,9 +65,28 @@ class Gateway final : public Dataplane {
   struct RteFree {
     void operator()(void* p) const { rte_free(p); }
   };
-  struct Retired {  // tables that a worker may still be reading
+  struct OldTables {  // that a worker may still be reading
     std::uint64_t token;
     std::unique_ptr<const Tables> tables;
+  };
+
+  // SAs that workers have, had or are about to get; here until their Retired.
+  struct SaKey {
+    Direction direction;
+    std::uint32_t spi;
+    ChildSlot child;  // 0 for inbound ones, whose SPI is enough
+    auto operator<=>(const SaKey&) const = default;
+  };
+  struct SaRecord {
+    TunnelId tunnel = 0;
+    ChildSlot child = 0;
+    std::uint16_t worker = 0;
+    InboundSaPtr inbound;
+    OutboundSaPtr outbound;
+    std::uint64_t soft_bytes = 0, hard_bytes = 0, soft_packets = 0, hard_packets = 0;  // 0: none
+    bool soft_told = false, hard_told = false, removing = false;
+    std::uint32_t mtu = 0;  // effective, inner octets
+    [[nodiscard]] SaCounters counters() const { return (inbound ? inbound->counters : outbound->counters).read(); }
   };
 
   // gateway.cpp
@@ -114,12 +133,12 @@ class Gateway final : public Dataplane {
   std::vector<std::unique_ptr<Port>> ports_;
   std::vector<std::unique_ptr<Mailbox>> mailboxes_;
   std::vector<std::deque<Command>> backlog_;  // of commands that did not fit a ring, by worker
-  std::vector<std::size_t> under_way_;       // installs and removals not reported yet, by worker
+  std::vector<std::size_t> under_way_;        // installs and removals not reported yet, by worker
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::thread> threads_;
   std::vector<int> cores_;
   std::unique_ptr<const Tables> tables_;  // what workers read now
-  std::deque<Retired> retired_;
+  std::deque<OldTables> old_tables_;
 
   std::uint64_t now_ms_ = 0;
   NeighborCache neighbors_;
@@ -128,25 +147,7 @@ class Gateway final : public Dataplane {
   int announcements_ = 2;  // gratuitous ARP still to send for each address
   std::uint64_t next_announcement_ms_ = 0;
   std::unordered_map<ChildSlot, std::uint64_t> wanted_ms_;
-  // SAs that workers have, had or are about to get; here until their Retired.
-  struct SaKey {
-    Direction direction;
-    std::uint32_t spi;
-    ChildSlot child;  // 0 for inbound ones, whose SPI is enough
-    auto operator<=>(const SaKey&) const = default;
-  };
-  struct SaRecord {
-    TunnelId tunnel = 0;
-    ChildSlot child = 0;
-    std::uint16_t worker = 0;
-    InboundSaPtr inbound;
-    OutboundSaPtr outbound;
-    std::uint64_t soft_bytes = 0, hard_bytes = 0, soft_packets = 0, hard_packets = 0;  // 0: none
-    bool soft_told = false, hard_told = false, removing = false;
-    std::uint32_t mtu = 0;  // effective, inner octets
-    [[nodiscard]] SaCounters counters() const { return (inbound ? inbound->counters : outbound->counters).read(); }
-  };
-  std::map<SaKey, SaRecord> sas_;
+  std::map<SaKey, SaRecord> sas_;   // here until their Retired
   std::vector<Event> undelivered_;  // events that arose outside poll()
   std::uint64_t next_limits_ms_ = 0;
   std::optional<crypto::EspPlan> plan_;

@@ -57,7 +57,8 @@ void Gateway::poll(Milliseconds now, const Sink& sink) {
   // Frames released above are in the rings already: they leave before what the new table lets through.
   if (neighbors_.take_changed())
     swap_tables({tables_->routes, tables_->policies, std::make_shared<const NeighborTable>(neighbors_.table())});
-  while (!retired_.empty() && rte_rcu_qsbr_check(rcu_.get(), retired_.front().token, false) == 1) retired_.pop_front();
+  while (!old_tables_.empty() && rte_rcu_qsbr_check(rcu_.get(), old_tables_.front().token, false) == 1)
+    old_tables_.pop_front();
   sleep_or_wake();
 }
 

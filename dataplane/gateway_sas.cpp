@@ -113,7 +113,8 @@ void Gateway::check_limits(const Sink& sink) {
   if (now_ms_ < next_limits_ms_) return;
   next_limits_ms_ = now_ms_ + kLimitCheckMs;
   for (const auto& [key, record] : sas_) {
-    if (record.removing || (record.soft_bytes | record.hard_bytes | record.soft_packets | record.hard_packets) == 0) continue;
+    if (record.removing || (record.soft_bytes | record.hard_bytes | record.soft_packets | record.hard_packets) == 0)
+      continue;
     const SaCounters now = record.counters();
     const auto reached = [&](std::uint64_t bytes, std::uint64_t packets) {
       return (bytes != 0 && now.bytes >= bytes) || (packets != 0 && now.packets >= packets);

@@ -67,7 +67,8 @@ PacketPtr Reassembly::add(PacketPtr fragment, std::uint64_t now_ms) {
   const auto& ip = *at<rte_ipv4_hdr>(fragment.get(), l3);
   const std::uint16_t header = header_octets(ip);
   const bool more = more_fragments(ip);
-  const Piece piece{fragment.get(), fragment_octets(ip), static_cast<std::uint16_t>(rte_be_to_cpu_16(ip.total_length) - header),
+  const Piece piece{fragment.get(), fragment_octets(ip),
+                    static_cast<std::uint16_t>(rte_be_to_cpu_16(ip.total_length) - header),
                     static_cast<std::uint16_t>(l3 + header)};
   if (piece.length == 0 || (more && piece.length % 8 != 0) || piece.offset + piece.length > kLargestPayload) {
     counters_.drop(Drop::fragment_invalid);
@@ -102,7 +103,8 @@ PacketPtr Reassembly::add(PacketPtr fragment, std::uint64_t now_ms) {
 
 // No overlaps and as many octets as the total: every octet is there exactly once.
 PacketPtr Reassembly::assemble(Slot& slot) {
-  const Piece& first = *std::find_if(slot.pieces.begin(), slot.pieces.begin() + slot.count, [](const Piece& p) { return p.offset == 0; });
+  const Piece& first = *std::find_if(slot.pieces.begin(), slot.pieces.begin() + slot.count,
+                                     [](const Piece& p) { return p.offset == 0; });
   const std::uint16_t l3 = meta(first.packet).l3_offset;
   const std::uint16_t header = static_cast<std::uint16_t>(first.data - l3);
   PacketPtr whole(rte_pktmbuf_alloc(pool_));

@@ -49,7 +49,7 @@ class Reassembly {
   };
   struct Piece {
     rte_mbuf* packet;
-    std::uint32_t offset;  // in the datagram's payload
+    std::uint32_t offset;        // in the datagram's payload
     std::uint16_t length, data;  // octets, and where they start in the packet
   };
   struct Slot {

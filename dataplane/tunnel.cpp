@@ -10,7 +10,8 @@ namespace causeway::dataplane {
 
 // The SPI says whose it is; what is not ours goes to its owner, who looks it up again.
 void Worker::on_esp(rte_mbuf* m) {
-  const std::uint16_t owner = static_cast<std::uint16_t>(setup_.buckets->worker(setup_.codec->decode(meta(m).spi).bucket));
+  const std::uint16_t owner =
+      static_cast<std::uint16_t>(setup_.buckets->worker(setup_.codec->decode(meta(m).spi).bucket));
   if (owner != setup_.index) return hand_over(owner, {m, HandOver::Kind::esp, 0});
   to_decrypt_.push(m);
   if (to_decrypt_.count == kMaxBurst) decrypt();
