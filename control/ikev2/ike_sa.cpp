@@ -97,7 +97,8 @@ class Ikev2Sa final : public ike::IkeSa {
   [[nodiscard]] ike::TunnelId tunnel() const override { return session_.peer.settings->tunnel; }
   [[nodiscard]] std::uint64_t local_spi() const override { return session_.spi_ours(); }
   [[nodiscard]] bool owns_reply_to(std::uint64_t initiator_spi, const conf::Endpoint& remote) const override {
-    return session_.stage == Stage::half_open && session_.spi_i == initiator_spi && session_.remote == remote;
+    // Also when established: a late repetition of the first message must not begin a second negotiation.
+    return session_.init_from == remote && session_.spi_i == initiator_spi && session_.stage != Stage::closed;
   }
   [[nodiscard]] ike::IkeStatus status() const override;
 

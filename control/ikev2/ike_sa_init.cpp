@@ -291,6 +291,7 @@ std::unique_ptr<ike::IkeSa> accept(const ike::Datagram& request,
   s.spi_r = fresh_ike_spi(env);
   s.local = request.local;
   s.remote = request.remote;
+  s.init_from = request.remote;
   s.suite = choice;
   Handshake& h = s.handshake.emplace();
   h.nonces = {*in.payloads.nonce, fresh_nonce(s)};

@@ -144,6 +144,7 @@ class Session {
   Stage stage = Stage::fresh;
   std::uint64_t spi_i = 0, spi_r = 0;
   conf::Endpoint local, remote;
+  std::optional<conf::Endpoint> init_from;  // responder: where IKE_SA_INIT came from
   bool nat_us = false, nat_peer = false;
   bool force_encap = false;  // UDP encapsulation by configuration, or because the NAT hashes say so
   ike::Identity id_local, id_remote;

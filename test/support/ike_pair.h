@@ -83,7 +83,7 @@ using Fate = std::vector<Arrival>;
 
 struct PairOptions {
   std::uint64_t seed = 1;
-  std::function<void(ike::PeerSettings&, bool is_b)> adjust;  // of the default settings
+  std::function<void(ike::PeerSettings&, bool is_b)> adjust{};  // of the default settings
   Time install_delay{0};                                      // from InstallInbound to Installed
   bool traffic = false;
 };
