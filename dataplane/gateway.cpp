@@ -64,7 +64,7 @@ tl::expected<void, StartError> Gateway::make_pools() {
   std::uint32_t room = RTE_MBUF_DEFAULT_DATAROOM;
   for (const auto& port : ports_) {
     buffers += port->descriptors() + workers * kMaxBurst;
-    room = std::max(room, port->mtu() + kRoomBeyondMtu);
+    room = std::max({room, port->mtu() + kRoomBeyondMtu, port->frame_octets()});
   }
   buffers += workers * (kPuntClasses * 512) + workers * (workers - 1) * 1024;
   buffers = std::bit_ceil(buffers) - 1;  // what a mempool keeps best

@@ -5,8 +5,10 @@
 #include <rte_errno.h>
 
 #include <algorithm>
+#include <bit>
 #include <cctype>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
 namespace causeway::dataplane {
@@ -37,6 +39,18 @@ std::optional<std::string> argument(const std::string& arguments, const std::str
   return std::nullopt;
 }
 
+// The kernel puts fragments together before net_af_packet sees them (DPDK asks for it, so that its
+// queues agree), and a datagram that is larger than the ring's frames arrives cut off. So frames are twice
+// the port's MTU at least, unless the configuration says otherwise.
+std::uint32_t with_packet_frames(DeviceName& device, std::uint16_t mtu) {
+  if (const auto given = argument(device.arguments, "framesz"))
+    return static_cast<std::uint32_t>(std::strtoul(given->c_str(), nullptr, 10));
+  const std::uint32_t size = std::bit_ceil(std::max<std::uint32_t>(4096, mtu + 512U));
+  device.arguments += ",framesz=" + std::to_string(size);
+  if (size > 4096 && !argument(device.arguments, "blocksz")) device.arguments += ",blocksz=" + std::to_string(size);
+  return size;
+}
+
 std::string reason(int error) { return rte_strerror(error < 0 ? -error : error); }
 
 }  // namespace
@@ -50,7 +64,8 @@ tl::expected<std::unique_ptr<Port>, StartError> Port::open(const PortSetup& setu
   const auto refuse = [&](const std::string& why) {
     return tl::unexpected(StartError{"port " + setup.name + " (" + setup.device + "): " + why});
   };
-  const DeviceName device = split(setup.device, index);
+  DeviceName device = split(setup.device, index);
+  if (device.name.starts_with("net_af_packet")) port->frame_octets_ = with_packet_frames(device, setup.mtu);
   if (rte_eth_dev_get_port_by_name(setup.device.c_str(), &port->id_) != 0) {
     if (const auto iface = argument(device.arguments, "iface"); iface && device.name.starts_with("net_af_")) {
       if (::if_nametoindex(iface->c_str()) == 0) return refuse("there is no interface " + *iface);

@@ -49,6 +49,8 @@ class Port {
   [[nodiscard]] std::uint32_t descriptors() const {
     return (rx_queues_ * rx_descriptors_) + (tx_queues_ * tx_descriptors_);
   }
+  // The largest frame that the device puts into one buffer where that is not the MTU's; 0: the MTU's.
+  [[nodiscard]] std::uint32_t frame_octets() const { return frame_octets_; }
   [[nodiscard]] std::uint16_t mtu() const { return setup_.mtu; }
   [[nodiscard]] const Mac& mac() const { return mac_; }
   [[nodiscard]] const PortSetup& setup() const { return setup_; }
@@ -68,6 +70,7 @@ class Port {
   Mac mac_{};
   std::uint16_t workers_ = 1, rx_queues_ = 1, tx_queues_ = 1;
   std::uint16_t rx_descriptors_ = 1024, tx_descriptors_ = 1024;
+  std::uint32_t frame_octets_ = 0;
   std::vector<std::string> fallbacks_;
   bool started_ = false;
 };
