@@ -117,7 +117,8 @@ class AdminBackend {
   [[nodiscard]] virtual CountersReport counters() const = 0;
   [[nodiscard]] virtual std::vector<RouteReport> routes() const = 0;
   [[nodiscard]] virtual std::vector<dataplane::NeighborStatus> neighbors() const = 0;
-  [[nodiscard]] virtual std::vector<LogLine> log() const = 0;  // the recent ones, oldest first
+  [[nodiscard]] virtual std::vector<LogLine> log() const = 0;   // the recent ones, oldest first
+  [[nodiscard]] virtual std::uint64_t log_written() const = 0;  // lines since the start: has it grown?
 
   // Begins, and calls `done` exactly once: at once (also before returning) where the tunnel is up already
   // or the command is refused, else when it is established or this attempt failed for good, with the

@@ -52,6 +52,7 @@ class Controller final : public ike::Environment, public AdminBackend {
   [[nodiscard]] std::vector<RouteReport> routes() const override;
   [[nodiscard]] std::vector<dataplane::NeighborStatus> neighbors() const override;
   [[nodiscard]] std::vector<LogLine> log() const override;
+  [[nodiscard]] std::uint64_t log_written() const override { return log_.written(); }
   void up(std::string_view tunnel, Done done) override;
   void down(std::string_view tunnel, Done done) override;
   void rekey(std::string_view tunnel, RekeyWhat what, std::string_view child, Done done) override;
