@@ -12,8 +12,9 @@ namespace causeway::control {
 using PeerSettingsPtr = std::shared_ptr<const ike::PeerSettings>;
 
 struct Engine {
-  // We speak first; nothing is sent before IkeSa::start().
-  std::function<std::unique_ptr<ike::IkeSa>(PeerSettingsPtr, ike::Environment&)> initiate;
+  // We speak first; nothing is sent before IkeSa::start(). `first_contact`: we hold no other IKE SA with the peer.
+  // nullptr where the settings cannot be used.
+  std::function<std::unique_ptr<ike::IkeSa>(PeerSettingsPtr, ike::Environment&, bool first_contact)> initiate;
   // A first message from an address that `candidates` (never empty) allow; nullptr where no state is kept.
   std::function<std::unique_ptr<ike::IkeSa>(const ike::Datagram&, std::span<const PeerSettingsPtr>, ike::Environment&,
                                             ike::Time, ike::Effects&)>

@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 namespace causeway::control {
 
@@ -28,6 +29,11 @@ int shutdown_signal_fd() {
   sigaddset(&mask, SIGTERM);
   sigaddset(&mask, SIGINT);
   return signalfd(-1, &mask, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+void take_signal(int fd) {
+  signalfd_siginfo info{};
+  [[maybe_unused]] const auto n = read(fd, &info, sizeof info);
 }
 
 }  // namespace causeway::control

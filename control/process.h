@@ -9,5 +9,6 @@ void harden_process();
 
 // Readable once SIGTERM or SIGINT came; -1 where the kernel refuses.
 int shutdown_signal_fd();
+void take_signal(int fd);  // so that it is no longer readable
 
 }  // namespace causeway::control

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "conf/psk.h"
+#include "control/ike/proposal.h"
 
 namespace causeway::control {
 
@@ -59,6 +60,14 @@ std::string file_prefix(const std::string& socket) {
 }
 
 }  // namespace
+
+std::optional<std::string> check_proposal(conf::ProposalKind kind, std::string_view proposal,
+                                          const conf::Tunnel& tunnel) {
+  const auto protocol = kind == conf::ProposalKind::ike ? ike::Protocol::ike : ike::Protocol::esp;
+  const auto parsed = ike::Proposal::parse(protocol, proposal, tunnel.legacy);
+  if (parsed) return std::nullopt;
+  return parsed.error();
+}
 
 tl::expected<Prepared, std::vector<std::string>> prepare(const conf::Config& config) {
   Prepared prepared;

@@ -173,7 +173,7 @@ void Tunnel::adopt(std::unique_ptr<ike::IkeSa> sa, ike::Effects effects, Time no
   ++counts_.begun;
   Ike& ike = ikes_[spi];
   ike.sa = std::move(sa);
-  ike.since = now;
+  ike.made = ike.since = now;
   handle(spi, std::move(effects), now, out);
 }
 
@@ -245,8 +245,8 @@ void Tunnel::handle(std::uint64_t spi, ike::Effects effects, Time now, Actions& 
 }
 
 void Tunnel::on_event(std::uint64_t spi, Ike& ike, ike::Effect& effect, Time now, Actions& out) {
-  if (std::holds_alternative<ike::IkeEstablished>(effect)) {
-    on_established(ike, now, out);
+  if (const auto* established = std::get_if<ike::IkeEstablished>(&effect)) {
+    on_established(ike, established->initial_contact, now, out);
   } else if (const auto* up = std::get_if<ike::ChildEstablished>(&effect)) {
     on_child_established(*up, now, out);
   } else if (const auto* closed = std::get_if<ike::ChildClosed>(&effect)) {
@@ -260,7 +260,12 @@ void Tunnel::on_event(std::uint64_t spi, Ike& ike, ike::Effect& effect, Time now
   }
 }
 
-void Tunnel::on_established(Ike& ike, Time now, Actions& out) {
+void Tunnel::on_established(Ike& ike, bool initial_contact, Time now, Actions& out) {
+  if (initial_contact) {  // but not those that were made at the same time: the peer did not have them yet
+    for (auto& [spi, other] : ikes_) {
+      if (&other != &ike && other.established && other.since < ike.made) other.dead = true;
+    }
+  }
   ike.established = true;
   ike.since = now;
   ++counts_.established;
@@ -333,7 +338,7 @@ void Tunnel::on_successor(std::uint64_t spi, std::unique_ptr<ike::IkeSa> success
   ike.sa = std::move(successor);
   ike.ours = ours;
   ike.established = true;
-  ike.since = now;
+  ike.made = ike.since = now;
   for (Child& c : children_) {
     for (LiveChild& l : c.live) {
       if (l.ike == spi) l.ike = next;

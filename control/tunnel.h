@@ -118,6 +118,7 @@ class Tunnel {
     bool established = false;
     bool closing = false;  // asked to close, waiting for the end
     bool closed = false;
+    bool dead = false;                    // the peer says that it has forgotten it
     Time since{0};                        // made, later: established
     std::optional<Time> duplicate_until;  // a second one: closed then
   };
@@ -135,7 +136,7 @@ class Tunnel {
   bool pass_on(ike::Effect& effect, Actions& out);
   void handle(std::uint64_t spi, ike::Effects effects, Time now, Actions& out);
   void on_event(std::uint64_t spi, Ike& ike, ike::Effect& effect, Time now, Actions& out);
-  void on_established(Ike& ike, Time now, Actions& out);
+  void on_established(Ike& ike, bool initial_contact, Time now, Actions& out);
   void on_child_established(const ike::ChildEstablished& e, Time now, Actions& out);
   void on_child_closed(Ike& ike, const ike::ChildClosed& e, Time now, Actions& out);
   void on_child_failed(const ike::ChildFailed& e, Time now, Actions& out);
@@ -149,6 +150,7 @@ class Tunnel {
   void start_ike(Time now, Actions& out);
   void close_all(Time now, Actions& out);
   void close(std::uint64_t spi, Time now, Actions& out);
+  void close_dead(Time now, Actions& out);
   void close_duplicates(Time now, Actions& out);
   void create_missing_children(Time now, Actions& out);
   void sweep(Time now, Actions& out);

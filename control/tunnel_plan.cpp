@@ -23,6 +23,7 @@ void Tunnel::reconcile(Time now, Actions& out) {
     close_all(now, out);
     return;
   }
+  close_dead(now, out);
   close_duplicates(now, out);
   if (best_established() != nullptr) {
     create_missing_children(now, out);
@@ -45,8 +46,13 @@ void Tunnel::connect(Time now, Actions& out) {
 
 void Tunnel::start_ike(Time now, Actions& out) {
   if (!settings_->remote || children_.empty()) return;
-  auto sa = engine_.initiate(settings_, environment_);
-  if (!sa) return;
+  auto sa = engine_.initiate(settings_, environment_, ikes_.empty());
+  if (!sa) {
+    ++counts_.attempts_failed;
+    retry_at_ = now + backoff(++failures_);
+    give_reason({ike::Cause::internal, "its configuration cannot be used for a negotiation", "", "", {}}, now, out);
+    return;
+  }
   ++counts_.attempts;
   ++counts_.begun;
   evidence_.clear();
@@ -54,7 +60,7 @@ void Tunnel::start_ike(Time now, Actions& out) {
   Ike& ike = ikes_[spi];
   ike.sa = std::move(sa);
   ike.ours = true;
-  ike.since = now;
+  ike.made = ike.since = now;
   children_.front().requested_on = spi;
   say(out, ike::Notice::Level::debug, "connecting to " + settings_->remote->str());
   ike::Effects effects;
@@ -77,6 +83,17 @@ void Tunnel::close(std::uint64_t spi, Time now, Actions& out) {
   ike::Effects effects;
   it->second.sa->close(now, effects);
   handle(spi, std::move(effects), now, out);
+}
+
+void Tunnel::close_dead(Time now, Actions& out) {
+  std::vector<std::uint64_t> dead;
+  for (const auto& [spi, ike] : ikes_) {
+    if (ike.dead && !ike.closing && !ike.closed) dead.push_back(spi);
+  }
+  for (const std::uint64_t spi : dead) {
+    say(out, ike::Notice::Level::info, "the peer began anew: its earlier IKE SA is closed");
+    close(spi, now, out);
+  }
 }
 
 void Tunnel::close_duplicates(Time now, Actions& out) {

@@ -97,11 +97,13 @@ struct FakeEngine {
   FakeIkes alive;
   std::uint64_t next_spi = 100;
   bool accepts = true;
+  bool first_contact = false;               // of the last initiated
   std::size_t asked = 0;                    // calls of accept
   std::vector<PeerSettingsPtr> candidates;  // of the last
 
   Engine engine() {
-    return {[this](PeerSettingsPtr peer, ike::Environment&) {
+    return {[this](PeerSettingsPtr peer, ike::Environment&, bool first) {
+              first_contact = first;
               const std::uint64_t spi = next_spi++;
               return std::make_unique<FakeIke>(alive, spi, std::move(peer), true, spi);
             },

@@ -280,6 +280,32 @@ TEST_CASE("A duplicate that its peer closes first leaves the other as it is") {
   CHECK(b.fake.alive.size() == 1);
 }
 
+TEST_CASE("A peer that begins anew makes its earlier IKE SAs dead, but not those that were made at the same time") {
+  Bench b(settings());
+  b.tunnel.begin(b.now, b.out);
+  CHECK(b.fake.first_contact);
+  b.happen(b.last(), come_up(b.tunnel.settings(), 0x2000));
+  b.now += 1h;
+  FakeIke& anew = b.adopt(500, 1);
+  auto effects = come_up(b.tunnel.settings(), 0x3000, false);
+  effects.insert(effects.begin(), ike::IkeEstablished{.initial_contact = true});
+  b.happen(anew, std::move(effects));
+  REQUIRE(b.fake.alive.size() == 1);
+  CHECK(b.last().local_spi() == 500);
+  CHECK(b.tunnel.state() == TunnelState::established);
+
+  Bench both(settings());
+  both.tunnel.begin(both.now, both.out);
+  FakeIke& ours = both.last();
+  FakeIke& theirs = both.adopt(500, 1);
+  both.now += 10ms;
+  both.happen(ours, come_up(both.tunnel.settings(), 0x2000));
+  auto crossing = come_up(both.tunnel.settings(), 0x3000, false);
+  crossing.insert(crossing.begin(), ike::IkeEstablished{.initial_contact = true});
+  both.happen(theirs, std::move(crossing));
+  CHECK(both.fake.alive.size() == 2);
+}
+
 TEST_CASE("A rekeyed IKE SA takes over the children, and the end of the old one takes none of them") {
   Bench b(settings());
   b.tunnel.begin(b.now, b.out);

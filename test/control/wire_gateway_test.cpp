@@ -1,0 +1,269 @@
+// Two whole control planes, joined by a wire that misbehaves, under virtual time. Only the data paths are
+// fakes: SAs must agree in keys, and what one side sends on must be what the other side takes.
+#include <initializer_list>
+#include <memory>
+#include <string>
+
+#include "control/controller.h"
+#include "test/control/fake_dataplane.h"
+#include "test/control/fakes.h"
+#include "test/support/catch.h"
+
+namespace causeway::control::test {
+namespace {
+
+struct Side {
+  Side(Wire& wire, const char* own, std::shared_ptr<ike::PeerSettings> peer, std::uint64_t seed)
+      : plane(wire), random(seed), log(Level::error) {
+    wire.attach(ip(own), plane);
+    config.tunnels = {peer->config};
+    controller = std::make_unique<Controller>(config, std::vector<PeerSettingsPtr>{std::move(peer)}, plane,
+                                              real_engine(), random, log);
+  }
+  [[nodiscard]] const Tunnel& tunnel() const { return *controller->gateway().tunnels()[0]; }
+  [[nodiscard]] bool up() const { return tunnel().state() == TunnelState::established; }
+
+  FakeDataplane plane;
+  crypto::SeededRandom random;
+  Log log;
+  conf::Config config;
+  std::unique_ptr<Controller> controller;
+};
+
+std::shared_ptr<ike::PeerSettings> site(const char* own, const char* other, const char* net_own, const char* net_other,
+                                        conf::Start start) {
+  auto s = std::make_shared<ike::PeerSettings>();
+  s->config.name = "net";
+  s->config.start = start;
+  s->config.remote = other;
+  s->config.ike.proposals = {"aes256gcm16-prfsha384-ecp256"};
+  s->config.esp.proposals = {"aes256gcm16"};
+  s->config.local_subnets = {net(net_own)};
+  s->config.remote_subnets = {net(net_other)};
+  s->local = {ip(own), 500};
+  s->remote = conf::Endpoint{ip(other), 500};
+  const std::string psk = "a shared key that is long enough";
+  s->psk = crypto::Secret(std::span(reinterpret_cast<const std::uint8_t*>(psk.data()), psk.size()));
+  s->children = {{0, "net", {s->config.local_subnets, s->config.remote_subnets}}};
+  return s;
+}
+
+struct Pair {
+  using Change = std::function<void(ike::PeerSettings& a, ike::PeerSettings& b)>;
+  explicit Pair(std::uint64_t seed, WireFaults faults = {}, conf::Start start_a = conf::Start::now,
+                conf::Start start_b = conf::Start::wait, const Change& change = nullptr)
+      : wire(seed, faults) {
+    auto settings_a = site("198.51.100.2", "203.0.113.2", "10.1.0.0/16", "10.2.0.0/16", start_a);
+    auto settings_b = site("203.0.113.2", "198.51.100.2", "10.2.0.0/16", "10.1.0.0/16", start_b);
+    if (change) change(*settings_a, *settings_b);
+    a = std::make_unique<Side>(wire, "198.51.100.2", settings_a, seed * 2 + 1);
+    b = std::make_unique<Side>(wire, "203.0.113.2", settings_b, seed * 2 + 2);
+  }
+  void begin() {
+    a->controller->begin(now);
+    b->controller->begin(now);
+  }
+  // One step of 1 ms; whatever happens, what one sends on the other takes.
+  void step() {
+    now += 1ms;
+    wire.deliver(now);
+    a->controller->step(now);
+    b->controller->step(now);
+    if (sends_only_what_is_taken) {
+      check_traffic(*a, *b);
+      check_traffic(*b, *a);
+    }
+  }
+  static void check_traffic(const Side& from, const Side& to) {
+    const dataplane::SaSpec* sa = from.plane.sends_with(0);
+    if (sa != nullptr && to.up() && !to.plane.takes(*sa)) FAIL("one side sends on an SA that the other has not");
+  }
+  // Steps until the condition holds; false where it does not within `limit`.
+  bool run(Time limit, const std::function<bool()>& until) {
+    const Time end = now + limit;
+    while (now < end) {
+      if (until()) return true;
+      step();
+    }
+    return until();
+  }
+  void run(Time duration) {
+    run(duration, [] { return false; });
+  }
+  [[nodiscard]] bool both_up() const { return a->up() && b->up(); }
+  [[nodiscard]] bool both_agree() const {
+    const auto* from_a = a->plane.sends_with(0);
+    const auto* from_b = b->plane.sends_with(0);
+    return from_a != nullptr && from_b != nullptr && b->plane.takes(*from_a) && a->plane.takes(*from_b);
+  }
+
+  Wire wire;
+  Time now{1000};
+  bool sends_only_what_is_taken = false;
+  std::unique_ptr<Side> a, b;
+};
+
+TEST_CASE("Two gateways come up in two exchanges, agree on keys, and know who began") {
+  Pair p(1);
+  p.begin();
+  REQUIRE(p.run(1s, [&] { return p.both_up(); }));
+  p.run(20ms);
+  CHECK(p.both_agree());
+  CHECK(p.wire.carried == 4);
+  CHECK(p.a->tunnel().ike_status()->initiator);
+  CHECK_FALSE(p.b->tunnel().ike_status()->initiator);
+}
+
+TEST_CASE("With messages lost, repeated, damaged and reordered, two gateways come up all the same") {
+  for (std::uint64_t seed = 1; seed <= 12; ++seed) {
+    INFO("seed " << seed);
+    Pair p(seed, {.lose = 20, .repeat = 20, .damage = 10, .least_delay = 1, .most_delay = 300});
+    p.begin();
+    REQUIRE(p.run(15min, [&] { return p.both_up() && p.both_agree(); }));
+  }
+}
+
+TEST_CASE("Both sides begin at once: one IKE SA remains, and no packet is sent that would not be taken") {
+  for (std::uint64_t seed = 1; seed <= 8; ++seed) {
+    INFO("seed " << seed);
+    Pair p(seed, {.least_delay = 1, .most_delay = 1 + static_cast<std::uint32_t>(seed) * 20}, conf::Start::now,
+           conf::Start::now);
+    p.sends_only_what_is_taken = true;
+    p.begin();
+    REQUIRE(p.run(10s, [&] { return p.both_up() && p.both_agree(); }));
+    REQUIRE(p.run(
+        60s, [&] { return p.a->controller->gateway().ike_sas() == 1 && p.b->controller->gateway().ike_sas() == 1; }));
+    p.run(10s);
+    CHECK(p.both_up());
+    CHECK(p.both_agree());
+    CHECK(p.a->plane.inbound.size() == 1);
+    CHECK(p.b->plane.inbound.size() == 1);
+    CHECK(p.a->tunnel().counts().established <= 2);
+  }
+}
+
+TEST_CASE("down on one side takes both down at once, and leaves nothing behind on either") {
+  Pair p(3);
+  p.begin();
+  REQUIRE(p.run(1s, [&] { return p.both_up(); }));
+  std::optional<Outcome> outcome;
+  p.a->controller->down("net", [&](Outcome o) { outcome = std::move(o); });
+  REQUIRE(p.run(1s, [&] { return outcome.has_value(); }));
+  CHECK(outcome->code == Outcome::Code::done);
+  p.run(10s);
+  CHECK(p.a->plane.empty());
+  CHECK(p.b->plane.empty());
+  CHECK(p.b->tunnel().last_reason().cause == ike::Cause::closed_by_peer);
+  CHECK(p.a->controller->finished());
+  CHECK(p.b->controller->finished());
+}
+
+TEST_CASE("Up and down again and again leaves nothing behind, with every third message lost too") {
+  for (const std::uint32_t lose : {0U, 30U}) {
+    Pair p(5, {.lose = lose}, conf::Start::wait);
+    p.begin();
+    for (int i = 0; i < (lose == 0 ? 50 : 5); ++i) {
+      std::optional<Outcome> up, down;
+      p.a->controller->up("net", [&](Outcome o) { up = std::move(o); });
+      REQUIRE(p.run(10min, [&] { return up.has_value(); }));
+      if (lose == 0) REQUIRE(up->code == Outcome::Code::done);
+      p.a->controller->down("net", [&](Outcome o) { down = std::move(o); });
+      REQUIRE(p.run(10min, [&] { return down.has_value() && p.a->tunnel().idle(); }));
+    }
+    REQUIRE(p.run(10min, [&] { return p.b->tunnel().idle(); }));
+    p.run(30s);
+    CHECK(p.a->plane.empty());
+    CHECK(p.b->plane.empty());
+    CHECK(p.a->controller->gateway().ike_sas() == 0);
+    CHECK(p.b->controller->gateway().ike_sas() == 0);
+    CHECK(p.b->controller->gateway().half_open() == 0);
+  }
+}
+
+TEST_CASE("A peer that restarts is connected anew, and its earlier SAs go") {
+  Pair p(6);
+  p.begin();
+  REQUIRE(p.run(1s, [&] { return p.both_up(); }));
+  // The initiator forgets all and begins again.
+  auto again = site("198.51.100.2", "203.0.113.2", "10.1.0.0/16", "10.2.0.0/16", conf::Start::now);
+  p.a = std::make_unique<Side>(p.wire, "198.51.100.2", again, 99);
+  p.a->controller->begin(p.now);
+  REQUIRE(p.run(2s, [&] { return p.both_up() && p.both_agree(); }));
+  p.run(3min);
+  CHECK(p.both_agree());
+  CHECK(p.b->controller->gateway().ike_sas() == 1);
+  CHECK(p.b->plane.inbound.size() == 1);
+}
+
+struct BadCase {
+  const char* what;
+  Pair::Change change;
+  const char* at_a;  // a word of the reason on the initiator, and on the responder
+  const char* at_b;
+};
+
+TEST_CASE("What cannot come up says why on both sides, in one sentence, and goes on trying") {
+  const std::initializer_list<BadCase> cases = {
+      {"PSK", [](auto&, auto& b) { b.psk = crypto::Secret(std::vector<std::uint8_t>(20, 7)); }, "pre-shared key",
+       "pre-shared key"},
+      {"proposal", [](auto& a, auto&) { a.config.ike.proposals = {"aes128-sha256-ecp256"}; }, "proposal", "proposal"},
+      {"identity", [](auto&, auto& b) { b.config.remote_id = "somebody.else"; }, "identity", "somebody.else"},
+      {"selectors",
+       [](auto&, auto& b) {
+         b.config.remote_subnets = {net("10.99.0.0/16")};
+         b.children[0].selectors.remote = b.config.remote_subnets;
+       },
+       "selectors", "10.99.0.0/16"},
+  };
+  for (const BadCase& c : cases) {
+    Pair p(8, {}, conf::Start::now, conf::Start::wait, c.change);
+    p.begin();
+    p.run(10s);
+    INFO(c.what << "\n  at a: " << p.a->tunnel().down_reason().value_or("none")
+                << "\n  at b: " << p.b->tunnel().down_reason().value_or("none"));
+    CHECK_FALSE(p.a->up());
+    CHECK(p.a->tunnel().down_reason().value_or("").find(c.at_a) != std::string::npos);
+    CHECK(p.b->tunnel().down_reason().value_or("").find(c.at_b) != std::string::npos);
+    CHECK(p.a->tunnel().counts().attempts_failed >= 2);
+    p.run(10min);
+    CHECK(p.b->plane.empty());
+  }
+}
+
+TEST_CASE("A silent peer is named as such, with what ICMP said") {
+  Pair p(9, {.lose = 100});
+  p.begin();
+  p.run(2s);
+  p.a->plane.arrive(dataplane::IcmpError{ip("203.0.113.2"), {ip("203.0.113.2"), 500}, 3, 3, 0, 0});
+  REQUIRE(p.run(10min, [&] { return p.a->tunnel().counts().attempts_failed > 0; }));
+  const std::string why = p.a->tunnel().down_reason().value_or("");
+  INFO(why);
+  CHECK(why.find("203.0.113.2") != std::string::npos);
+  CHECK(why.find("ICMP port unreachable") != std::string::npos);
+}
+
+TEST_CASE("A peer that dies is noticed by its silence, and connected anew when it is back") {
+  Pair p(10);
+  p.begin();
+  REQUIRE(p.run(1s, [&] { return p.both_up(); }));
+  p.wire.faults.lose = 100;
+  REQUIRE(p.run(10min, [&] { return !p.a->up(); }));
+  CHECK(p.a->tunnel().last_reason().cause == ike::Cause::peer_silent);
+  p.wire.faults.lose = 0;
+  REQUIRE(p.run(10min, [&] { return p.both_up() && p.both_agree(); }));
+  p.run(5min);
+  CHECK(p.a->controller->gateway().ike_sas() == 1);
+  CHECK(p.b->controller->gateway().ike_sas() == 1);
+}
+
+TEST_CASE("A gateway that ends tells its peers, and is finished when they have answered") {
+  Pair p(11);
+  p.begin();
+  REQUIRE(p.run(1s, [&] { return p.both_up(); }));
+  p.a->controller->shut_down(p.now);
+  REQUIRE(p.run(1s, [&] { return p.a->controller->finished(); }));
+  REQUIRE(p.run(1s, [&] { return !p.b->up(); }));
+}
+
+}  // namespace
+}  // namespace causeway::control::test
