@@ -234,10 +234,30 @@ bool Tunnel::pass_on(ike::Effect& effect, Actions& out) {
       effect);
 }
 
+// Keeps back what would move a child's traffic to an SA that the peer may not have yet, and forgets what was
+// kept back for an SA that goes.
+bool Tunnel::hold(std::uint64_t spi, const Ike& ike, ike::Effect& effect, Time now) {
+  if (const auto* gone = std::get_if<ike::RemoveOutbound>(&effect)) {
+    return std::erase_if(held_, [&](const HeldOutbound& h) {
+             return h.sa->spi_out == gone->spi && h.sa->child == gone->child;
+           }) != 0;
+  }
+  const auto* use = std::get_if<ike::UseOutbound>(&effect);
+  if (use == nullptr || ike.ours) return false;
+  const Child* c = child(use->sa->child);
+  if (c == nullptr) return false;
+  const bool carried = std::any_of(c->live.begin(), c->live.end(), [&](const LiveChild& l) {
+    return l.outbound && l.ike != spi && open(l.ike) && !ikes_.at(l.ike).dead;
+  });
+  if (carried) held_.push_back({spi, now + Time(1000), use->sa});
+  return carried;
+}
+
 void Tunnel::handle(std::uint64_t spi, ike::Effects effects, Time now, Actions& out) {
   for (ike::Effect& effect : effects) {
     const auto it = ikes_.find(spi);
     if (it == ikes_.end()) break;
+    if (hold(spi, it->second, effect, now)) continue;
     track(spi, effect, now);
     if (!pass_on(effect, out)) on_event(spi, it->second, effect, now, out);
   }
@@ -248,11 +268,11 @@ void Tunnel::on_event(std::uint64_t spi, Ike& ike, ike::Effect& effect, Time now
   if (const auto* established = std::get_if<ike::IkeEstablished>(&effect)) {
     on_established(ike, established->initial_contact, now, out);
   } else if (const auto* up = std::get_if<ike::ChildEstablished>(&effect)) {
-    on_child_established(*up, now, out);
+    on_child_established(ike, *up, now, out);
   } else if (const auto* closed = std::get_if<ike::ChildClosed>(&effect)) {
     on_child_closed(ike, *closed, now, out);
   } else if (const auto* refused = std::get_if<ike::ChildFailed>(&effect)) {
-    on_child_failed(*refused, now, out);
+    on_child_failed(ike, *refused, now, out);
   } else if (auto* successor = std::get_if<ike::NewIkeSa>(&effect)) {
     on_successor(spi, std::move(successor->successor), ike.ours, now);
   } else if (const auto* end = std::get_if<ike::IkeClosed>(&effect)) {
@@ -284,9 +304,10 @@ void Tunnel::on_established(Ike& ike, bool initial_contact, Time now, Actions& o
   for (Child& c : children_) c.retry_at = std::max(c.retry_at, now + Time(5000));
 }
 
-void Tunnel::on_child_established(const ike::ChildEstablished& e, Time now, Actions& out) {
+void Tunnel::on_child_established(Ike& ike, const ike::ChildEstablished& e, Time now, Actions& out) {
   Child* c = child(e.sa->child);
   if (c == nullptr) return;
+  ike.had_child = true;
   c->requested_on = 0;
   c->failures = 0;
   c->reason = {};
@@ -318,7 +339,7 @@ void Tunnel::on_child_closed(Ike& ike, const ike::ChildClosed& e, Time now, Acti
   if (!ike.closing) say(out, ike::Notice::Level::info, c->name + " closed: " + sentence(e.reason));
 }
 
-void Tunnel::on_child_failed(const ike::ChildFailed& e, Time now, Actions& out) {
+void Tunnel::on_child_failed(Ike& ike, const ike::ChildFailed& e, Time now, Actions& out) {
   ++counts_.children_failed;
   if (Child* c = child(e.child)) {
     if (c->requested_on != 0) ++counts_.attempts_failed;
@@ -327,6 +348,10 @@ void Tunnel::on_child_failed(const ike::ChildFailed& e, Time now, Actions& out) 
     c->retry_at = now + backoff(++c->failures);
   }
   traffic_wanted_ = false;
+  if (ike.ours && !ike.had_child) {  // nothing to keep it for: all is tried anew
+    ike.useless = true;
+    ++failures_;
+  }
   give_reason(e.reason, now, out);
 }
 
@@ -339,6 +364,10 @@ void Tunnel::on_successor(std::uint64_t spi, std::unique_ptr<ike::IkeSa> success
   ike.ours = ours;
   ike.established = true;
   ike.made = ike.since = now;
+  ike.had_child = true;
+  for (HeldOutbound& h : held_) {
+    if (h.ike == spi) h.ike = next;
+  }
   for (Child& c : children_) {
     for (LiveChild& l : c.live) {
       if (l.ike == spi) l.ike = next;
@@ -360,6 +389,7 @@ void Tunnel::on_closed(Ike& ike, const ike::Reason& reason, Time now, Actions& o
     note(now, "IKE SA closed: " + sentence(reason));
     if (another || admin_down_ || reason.cause == ike::Cause::replaced) return;
     retry_at_ = now + backoff(failures_);
+    if (!ike.had_child && reason_.cause != ike::Cause::none) return;  // why it had none is known
     give_reason(reason, now, out);
     return;
   }

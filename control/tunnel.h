@@ -7,7 +7,8 @@
 // Two IKE SAs with one peer arise when both sides initiate at once, when the peer restarted, or when it
 // reauthenticates. All of them receive until closed, so nothing is lost. The initiator of the one with the
 // smallest initiator SPI - both sides see the same - closes all but the newest; the other side does so only
-// after a grace, for a peer that does not. One closer at a time: they can never close one another's.
+// after a grace, for a peer that does not. One closer at a time: they can never close one another's. While
+// another IKE SA carries the child, a responder sends on the new one only after a second: the peer has it by then.
 #pragma once
 
 #include <cstdint>
@@ -118,9 +119,16 @@ class Tunnel {
     bool established = false;
     bool closing = false;  // asked to close, waiting for the end
     bool closed = false;
+    bool useless = false;  // its only child was refused
+    bool had_child = false;
     bool dead = false;                    // the peer says that it has forgotten it
-    Time since{0};                        // made, later: established
+    Time made{0}, since{0};               // since: made, later: established
     std::optional<Time> duplicate_until;  // a second one: closed then
+  };
+  struct HeldOutbound {  // a child's outbound SA that is not used yet, because another carries its traffic
+    std::uint64_t ike = 0;
+    Time until{0};
+    std::shared_ptr<const ike::ChildSa> sa;
   };
   struct Child {
     ike::ChildSlot slot = 0;
@@ -134,12 +142,13 @@ class Tunnel {
 
   // Effects -> state, and on to the world.
   bool pass_on(ike::Effect& effect, Actions& out);
+  bool hold(std::uint64_t spi, const Ike& ike, ike::Effect& effect, Time now);
   void handle(std::uint64_t spi, ike::Effects effects, Time now, Actions& out);
   void on_event(std::uint64_t spi, Ike& ike, ike::Effect& effect, Time now, Actions& out);
   void on_established(Ike& ike, bool initial_contact, Time now, Actions& out);
-  void on_child_established(const ike::ChildEstablished& e, Time now, Actions& out);
+  void on_child_established(Ike& ike, const ike::ChildEstablished& e, Time now, Actions& out);
   void on_child_closed(Ike& ike, const ike::ChildClosed& e, Time now, Actions& out);
-  void on_child_failed(const ike::ChildFailed& e, Time now, Actions& out);
+  void on_child_failed(Ike& ike, const ike::ChildFailed& e, Time now, Actions& out);
   void on_successor(std::uint64_t spi, std::unique_ptr<ike::IkeSa> successor, bool ours, Time now);
   void on_closed(Ike& ike, const ike::Reason& reason, Time now, Actions& out);
   void track(std::uint64_t ike, const ike::Effect& effect, Time now);
@@ -150,7 +159,8 @@ class Tunnel {
   void start_ike(Time now, Actions& out);
   void close_all(Time now, Actions& out);
   void close(std::uint64_t spi, Time now, Actions& out);
-  void close_dead(Time now, Actions& out);
+  void use_held(Time now, Actions& out);
+  void close_unwanted(Time now, Actions& out);
   void close_duplicates(Time now, Actions& out);
   void create_missing_children(Time now, Actions& out);
   void sweep(Time now, Actions& out);
@@ -180,6 +190,7 @@ class Tunnel {
 
   std::map<std::uint64_t, Ike> ikes_;  // by local SPI
   std::vector<Child> children_;
+  std::vector<HeldOutbound> held_;
 
   bool begun_ = false;
   bool admin_down_ = false;

@@ -23,7 +23,8 @@ void Tunnel::reconcile(Time now, Actions& out) {
     close_all(now, out);
     return;
   }
-  close_dead(now, out);
+  use_held(now, out);
+  close_unwanted(now, out);
   close_duplicates(now, out);
   if (best_established() != nullptr) {
     create_missing_children(now, out);
@@ -56,15 +57,15 @@ void Tunnel::start_ike(Time now, Actions& out) {
   ++counts_.attempts;
   ++counts_.begun;
   evidence_.clear();
+  say(out, ike::Notice::Level::debug, "connecting to " + settings_->remote->str());
+  ike::Effects effects;
+  sa->start(children_.front().slot, now, effects);
   const std::uint64_t spi = sa->local_spi();
   Ike& ike = ikes_[spi];
   ike.sa = std::move(sa);
   ike.ours = true;
   ike.made = ike.since = now;
   children_.front().requested_on = spi;
-  say(out, ike::Notice::Level::debug, "connecting to " + settings_->remote->str());
-  ike::Effects effects;
-  ike.sa->start(children_.front().slot, now, effects);
   handle(spi, std::move(effects), now, out);
 }
 
@@ -85,15 +86,31 @@ void Tunnel::close(std::uint64_t spi, Time now, Actions& out) {
   handle(spi, std::move(effects), now, out);
 }
 
-void Tunnel::close_dead(Time now, Actions& out) {
-  std::vector<std::uint64_t> dead;
+// Held outbound SAs whose time has come, or whose child nothing else carries any more.
+void Tunnel::use_held(Time now, Actions& out) {
+  std::erase_if(held_, [&](const HeldOutbound& h) {
+    if (!open(h.ike)) return true;
+    Child* c = child(h.sa->child);
+    const bool carried =
+        std::any_of(c->live.begin(), c->live.end(), [&](const LiveChild& l) { return l.outbound && open(l.ike); });
+    if (carried && h.until > now) return false;
+    for (LiveChild& l : c->live) {
+      if (l.sa->spi_in == h.sa->spi_in) l.outbound = true;
+    }
+    put(out, settings_->tunnel, ike::UseOutbound{h.sa});
+    return true;
+  });
+}
+
+void Tunnel::close_unwanted(Time now, Actions& out) {
+  std::vector<std::uint64_t> unwanted;
   for (const auto& [spi, ike] : ikes_) {
-    if (ike.dead && !ike.closing && !ike.closed) dead.push_back(spi);
+    if ((ike.dead || ike.useless) && !ike.closing && !ike.closed) unwanted.push_back(spi);
+    if (ike.dead && !ike.closing) {
+      say(out, ike::Notice::Level::info, "the peer began anew: its earlier IKE SA is closed");
+    }
   }
-  for (const std::uint64_t spi : dead) {
-    say(out, ike::Notice::Level::info, "the peer began anew: its earlier IKE SA is closed");
-    close(spi, now, out);
-  }
+  for (const std::uint64_t spi : unwanted) close(spi, now, out);
 }
 
 void Tunnel::close_duplicates(Time now, Actions& out) {
@@ -176,6 +193,7 @@ std::optional<Time> Tunnel::deadline() const {
     consider(ike.sa->deadline());
     consider(ike.duplicate_until);
   }
+  for (const HeldOutbound& h : held_) consider(h.until);
   if (!begun_ || admin_down_) return earliest;
   const Ike* alive = best();
   const bool established = alive != nullptr && alive->established;

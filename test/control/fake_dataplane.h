@@ -41,8 +41,8 @@ class Wire {
 class FakeDataplane final : public dataplane::Dataplane {
  public:
   using Milliseconds = dataplane::Milliseconds;
-  explicit FakeDataplane(Wire& wire, Milliseconds install_delay = Milliseconds(3))
-      : wire_(wire), install_delay_(install_delay) {}
+  FakeDataplane(Wire& wire, std::uint32_t first_spi, Milliseconds install_delay = Milliseconds(3))
+      : wire_(wire), install_delay_(install_delay), next_spi_(first_spi) {}
 
   void poll(Milliseconds now, const std::function<void(dataplane::Event&&)>& sink) override {
     now_ = now;
@@ -132,7 +132,7 @@ class FakeDataplane final : public dataplane::Dataplane {
   Wire& wire_;
   Milliseconds now_{0};
   Milliseconds install_delay_;
-  std::uint32_t next_spi_ = 0x1000;
+  std::uint32_t next_spi_;
   std::multimap<Milliseconds, dataplane::Event> events_;
   std::deque<dataplane::Event> ready_;
 };
