@@ -76,14 +76,12 @@ PolicyTable::PolicyTable(std::span<const PolicySpec> specs, std::span<const Rout
 }
 
 void PolicyTable::build(conf::Family family, Lpm& lpm) {
-  std::map<conf::Prefix, std::vector<std::uint32_t>> by_prefix;
+  std::map<conf::Prefix, std::vector<Candidate>> by_prefix;
   for (std::uint32_t i = 0; i < rules_.size(); ++i) {
-    for (const conf::Selector& s : rules_[i].remote) {
+    for (std::uint32_t r = 0; r < rules_[i].remote.size(); ++r) {
+      const conf::Selector& s = rules_[i].remote[r];
       if (s.first.family != family) continue;
-      for (const conf::Prefix& p : prefixes_of(s)) {
-        auto& list = by_prefix[p];
-        if (list.empty() || list.back() != i) list.push_back(i);
-      }
+      for (const conf::Prefix& p : prefixes_of(s)) by_prefix[p].push_back({i, r});
     }
   }
   std::vector<Lpm::Entry> entries;
@@ -106,8 +104,9 @@ const PolicyRule* PolicyTable::match(const Flow& flow) const {
   if (value == Lpm::kNone) return nullptr;
   const Candidates& group = groups_[value - 1];
   for (std::uint32_t i = group.first; i < group.first + group.count; ++i) {
-    const PolicyRule& rule = rules_[order_[i]];
-    if (takes_any(rule.remote, flow.family, flow.destination, flow, flow.destination_port) &&
+    const PolicyRule& rule = rules_[order_[i].rule];
+    if (selector_takes(rule.remote[order_[i].remote], flow.family, flow.destination, flow.protocol, flow.ports,
+                       flow.destination_port) &&
         takes_any(rule.local, flow.family, flow.source, flow, flow.source_port))
       return &rule;
   }

@@ -62,12 +62,15 @@ class PolicyTable {
   struct Candidates {  // of one remote prefix: its own rules in order, then those of the prefixes around it
     std::uint32_t first = 0, count = 0;
   };
+  struct Candidate {
+    std::uint32_t rule = 0, remote = 0;  // index into rules_, and of one of its remote selectors
+  };
   void build(conf::Family family, Lpm& lpm);
 
   std::vector<PolicyRule> rules_;
   Lpm v4_, v6_;
   std::vector<Candidates> groups_;
-  std::vector<std::uint32_t> order_;  // indices into rules_
+  std::vector<Candidate> order_;
 };
 
 // Whether one side of a selector takes what the packet shows.
