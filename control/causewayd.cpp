@@ -43,12 +43,13 @@ int complain(const std::vector<std::string>& errors) {
 
 int parse(int argc, char** argv, Options& options) {
   CLI::App app{"Causeway, a site-to-site IPsec gateway in userspace", "causewayd"};
-  app.add_option("--config", options.config, "configuration file")->required();
+  app.add_option("--config", options.config, "configuration file");
   app.add_flag("--check", options.check, "say what the configuration would do, or every error in it, and end");
   app.add_option("--log-level", options.log_level, "debug, info, warning or error; overrides `log`")
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}));
   try {
     app.parse(argc, argv);
+    if (options.config.empty()) throw CLI::RequiredError("--config");  // after unknown options, which say more
   } catch (const CLI::ParseError& e) {
     return app.exit(e) == 0 ? kDone : kUsage;
   }

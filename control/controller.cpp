@@ -284,7 +284,7 @@ std::optional<Outcome> Controller::outcome(const Waiting& w) const {
     case Waiting::For::rekey:
       if (t.counts().rekeyed > w.created_before) return Outcome{Outcome::Code::done, "rekeyed"};
       if (t.counts().children_failed > w.failed_before || t.state() != TunnelState::established) {
-        return Outcome{Outcome::Code::failed, sentence(t.last_reason())};
+        return Outcome{Outcome::Code::failed, t.last_reason().text};
       }
       if (now_ >= w.until) return Outcome{Outcome::Code::failed, "the peer has not answered"};
       return std::nullopt;

@@ -20,15 +20,6 @@ ike::Reason reason_of(ike::Cause cause, std::string text) {
 
 }  // namespace
 
-std::string sentence(const ike::Reason& reason) {
-  std::string text = reason.text;
-  for (std::size_t i = 0; i < reason.candidates.size(); ++i) {
-    text += i == 0 ? "; most likely first: " : ", or ";
-    text += reason.candidates[i];
-  }
-  return text;
-}
-
 Tunnel::Tunnel(PeerSettingsPtr settings, ike::Environment& environment, const Engine& engine)
     : settings_(std::move(settings)), environment_(environment), engine_(engine) {
   for (const auto& c : settings_->children) children_.push_back(Child{.slot = c.slot, .name = c.name});
@@ -334,9 +325,13 @@ void Tunnel::on_child_closed(Ike& ike, const ike::ChildClosed& e, Time now, Acti
   if (e.replaced) return;
   c->reason = e.reason;
   c->retry_at = std::max(c->retry_at, now + backoff(c->failures));
-  note(now, c->name + " closed: " + sentence(e.reason));
-  if (!any_child_up() && !admin_down_ && !ike.closing) reason_ = e.reason;
-  if (!ike.closing) say(out, ike::Notice::Level::info, c->name + " closed: " + sentence(e.reason));
+  note(now, c->name + " closed: " + e.reason.text);
+  if (ike.closing || admin_down_) return;
+  if (any_child_up()) {
+    say(out, ike::Notice::Level::info, c->name + " closed: " + e.reason.text);
+  } else {
+    give_reason(e.reason, now, out);
+  }
 }
 
 void Tunnel::on_child_failed(Ike& ike, const ike::ChildFailed& e, Time now, Actions& out) {
@@ -386,7 +381,7 @@ void Tunnel::on_closed(Ike& ike, const ike::Reason& reason, Time now, Actions& o
     return entry.second.established && !entry.second.closed && !entry.second.closing;
   });
   if (ike.established || ike.closing || reason.cause == ike::Cause::replaced) {
-    note(now, "IKE SA closed: " + sentence(reason));
+    note(now, "IKE SA closed: " + reason.text);
     if (another || admin_down_ || reason.cause == ike::Cause::replaced) return;
     retry_at_ = now + backoff(failures_);
     if (!ike.had_child && reason_.cause != ike::Cause::none) return;  // why it had none is known
@@ -443,7 +438,7 @@ void Tunnel::give_reason(const ike::Reason& reason, Time now, Actions& out) {
   const bool first = reason_.text != reason.text;
   reason_ = reason;
   if (!evidence_.empty() && reason.cause == ike::Cause::peer_silent) reason_.text += " (" + evidence_ + ")";
-  const std::string text = sentence(reason_);
+  const std::string text = reason_.text;
   if (first) note(now, text);
   const bool up = any_child_up();
   const std::string subject = up ? "" : "down: ";

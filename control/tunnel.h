@@ -207,7 +207,4 @@ class Tunnel {
   NegotiationTimes negotiation_;
 };
 
-// One sentence for people: the cause, what was seen, and where the protocol hides the cause, the candidates.
-std::string sentence(const ike::Reason& reason);
-
 }  // namespace causeway::control

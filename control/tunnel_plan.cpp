@@ -222,7 +222,7 @@ TunnelState Tunnel::state() const {
 
 std::optional<std::string> Tunnel::down_reason() const {
   if (state() == TunnelState::established) return std::nullopt;
-  if (reason_.cause != ike::Cause::none || !reason_.text.empty()) return sentence(reason_);
+  if (reason_.cause != ike::Cause::none || !reason_.text.empty()) return reason_.text;
   if (state() == TunnelState::connecting) {
     const Ike* ike = best();
     if (ike == nullptr) return "connecting: resolving the name " + settings_->config.remote;

@@ -84,6 +84,11 @@ runs() { # NAME: whether the process spawned by that name is still in its namesp
 
 gone() { ! runs "$1"; }
 
+ended() { # NAME: whether it is over; one that has only begun, and is not yet in its namespace, is not
+  local pid
+  [[ -s $STATE/$1.pid ]] && read -r _ pid <"$STATE/$1.pid" && ! kill -0 "$pid" 2>/dev/null
+}
+
 stop() { # NAME [SIGNAL]: asks, waits up to 10 s, insists
   local pid
   runs "$1" || { rm -f "$STATE/$1.pid"; return 0; }
@@ -201,7 +206,7 @@ causeway_start() {
     ip -n "$LAB-$1" link set $i arp off
   done
   spawn "$1" "$1-causewayd" "$BUILD/causewayd" --config "$STATE/$1/causeway.conf" --log-level "${LOG_LEVEL:-info}"
-  causeway_answers() { gone "$1-causewayd" || ctl "$1" status; }
+  causeway_answers() { ended "$1-causewayd" || ctl "$1" status; }
   wait_for 20 causeway_answers "$1" && runs "$1-causewayd" && return
   tail -n 20 "$STATE/$1-causewayd.out" >&2
   lab_die "causewayd on $1 did not come up"

@@ -320,10 +320,11 @@ Reason nothing_common(std::span<const Proposal> ours, std::span<const Proposal> 
   }
   std::string fields;
   for (const std::string& d : differences) fields += (fields.empty() ? "" : ", ") + d;
-  const std::string key = our_nearest->protocol == Protocol::esp ? "esp.proposals" : "ike.proposals";
-  reason.text = "no proposal in common; ours " + our_nearest->str() + " and theirs " + their_nearest->str() +
-                " come nearest and differ in " + fields + ": add " + their_nearest->str() + " to " + key +
-                " here, or " + our_nearest->str() + " at the peer";
+  const bool esp = our_nearest->protocol == Protocol::esp;
+  const std::string key = esp ? "esp.proposals" : "ike.proposals";
+  reason.text = std::string("no ") + (esp ? "ESP" : "IKE") + " proposal in common; ours " + our_nearest->str() +
+                " and theirs " + their_nearest->str() + " come nearest and differ in " + fields + ": add " +
+                their_nearest->str() + " to " + key + " here, or " + our_nearest->str() + " at the peer";
   return reason;
 }
 

@@ -33,7 +33,6 @@ void become_established(Session& s, Step& step) {
     s.expire_at = step.now + std::chrono::duration_cast<ike::Time>(lifetime);
   }
   s.candidates.clear();
-  step.info("IKE SA established with " + s.id_remote.str() + " at " + s.remote.str() + ", " + s.suite.name());
 }
 
 // The child of IKE_AUTH as initiator: up, or why not. The IKE SA stays either way (1.2).

@@ -135,7 +135,7 @@ ike::Reason expired(std::string what) {
 }
 ike::Reason closed_by_us() { return make(ike::Cause::closed_by_us, "closed by this side"); }
 ike::Reason closed_by_peer(const Session& s) {
-  return make(ike::Cause::closed_by_peer, s.peer_name() + " closed it: its log says why");
+  return make(ike::Cause::closed_by_peer, "the peer (" + s.peer_name() + ") closed it: its log says why");
 }
 ike::Reason replaced() { return make(ike::Cause::replaced, "replaced by a rekey"); }
 

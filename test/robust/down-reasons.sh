@@ -45,7 +45,7 @@ disjoint() { PEER_NET_B=10.77.0.0/24; fails "$@"; }
 scenarios down-reasons
 scenario "wrong PSK, we initiate: the candidates are ranked" wrong_psk us 'PSK|pre-shared|psk'
 scenario "wrong PSK, the peer initiates" wrong_psk peer 'PSK|pre-shared|psk'
-scenario "the peer calls itself otherwise than expected" wrong_id us 'gateway-b.example'
+scenario "the peer calls itself otherwise than expected" wrong_id us 'gateway-x.example'
 scenario "the peer refuses our identity" refused_id us 'gateway-a.example'
 scenario "a peer that calls itself otherwise than expected initiates" wrong_id peer 'gateway-b.example'
 scenario "no IKE proposal in common, we initiate" no_ike_proposal us 'proposal'
