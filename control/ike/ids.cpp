@@ -111,6 +111,9 @@ std::size_t fixed_size(IdType type) {
   }
 }
 
+// What a peer may call itself at most: DNS names have 253 octets, mailboxes 320, and nobody's DN is a page long.
+constexpr std::size_t kMaxIdentity = 2048;
+
 tl::unexpected<ParseError> syntax(const std::string& text) {
   return tl::unexpected(ParseError{ParseError::Kind::syntax, "ID payload: " + text,
                                    static_cast<std::uint8_t>(PayloadType::id_initiator)});
@@ -146,7 +149,7 @@ Parsed<Identity> Identity::decode(ByteView body) {
   const auto number = static_cast<unsigned>(id.type);
   if (number < 1 || number > 11) return syntax("unknown type " + std::to_string(number));
   const std::size_t size = fixed_size(id.type);
-  if (id.data.empty() || (size != 0 && id.data.size() != size)) {
+  if (id.data.empty() || id.data.size() > kMaxIdentity || (size != 0 && id.data.size() != size)) {
     return syntax(std::to_string(id.data.size()) + " octets for an " + id.type_name());
   }
   if ((id.type == IdType::fqdn || id.type == IdType::rfc822) && !plain_text(as_text(id.data))) {

@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "control/ike/text.h"
 #include "crypto/dh.h"
 
 namespace causeway::ike {
@@ -312,19 +313,20 @@ Reason nothing_common(std::span<const Proposal> ours, std::span<const Proposal> 
                       const Proposal* their_nearest, const std::vector<std::string>& differences) {
   Reason reason;
   reason.cause = Cause::no_common_proposal;
-  reason.ours = str(ours);
-  reason.theirs = str(theirs);
+  reason.ours = shortened(str(ours));
+  reason.theirs = shortened(str(theirs));
   if (our_nearest == nullptr) {
     reason.text = theirs.empty() ? "the peer offered no proposal that can be understood here" : "nothing to offer";
     return reason;
   }
   std::string fields;
   for (const std::string& d : differences) fields += (fields.empty() ? "" : ", ") + d;
+  const std::string own = shortened(our_nearest->str()), other = shortened(their_nearest->str());
   const bool esp = our_nearest->protocol == Protocol::esp;
   const std::string key = esp ? "esp.proposals" : "ike.proposals";
-  reason.text = std::string("no ") + (esp ? "ESP" : "IKE") + " proposal in common; ours " + our_nearest->str() +
-                " and theirs " + their_nearest->str() + " come nearest and differ in " + fields + ": add " +
-                their_nearest->str() + " to " + key + " here, or " + our_nearest->str() + " at the peer";
+  reason.text = std::string("no ") + (esp ? "ESP" : "IKE") + " proposal in common; ours " + own + " and theirs " +
+                other + " come nearest and differ in " + shortened(fields) + ": add " + other + " to " + key +
+                " here, or " + own + " at the peer";
   return reason;
 }
 

@@ -1,6 +1,7 @@
 #include "control/ike/selectors.h"
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 namespace causeway::ike {
@@ -123,8 +124,12 @@ std::vector<conf::Selector> without_contained(std::vector<conf::Selector> select
 }
 
 std::string str(const std::vector<conf::Selector>& selectors) {
+  constexpr std::size_t kShown = 16;  // a peer may send 255
   std::string text;
-  for (const conf::Selector& s : selectors) text += (text.empty() ? "" : ", ") + s.str();
+  for (const conf::Selector& s : std::span(selectors).first(std::min(kShown, selectors.size()))) {
+    text += (text.empty() ? "" : ", ") + s.str();
+  }
+  if (selectors.size() > kShown) text += " and " + std::to_string(selectors.size() - kShown) + " more";
   return text.empty() ? "nothing" : text;
 }
 

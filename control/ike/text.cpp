@@ -11,6 +11,14 @@ std::optional<std::uint8_t> digit(char c) {
 
 }  // namespace
 
+std::string shortened(std::string text, std::size_t limit) {
+  if (text.size() > limit) {
+    text.resize(limit);
+    text += "...";
+  }
+  return text;
+}
+
 std::string hex(ByteView octets) {
   static constexpr std::string_view kDigits = "0123456789abcdef";
   std::string text;

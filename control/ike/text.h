@@ -31,6 +31,9 @@ inline std::string_view trimmed(std::string_view text) {
   return text;
 }
 
+// For reasons and logs: what a peer sent may be as long as a datagram.
+std::string shortened(std::string text, std::size_t limit = 400);
+
 std::string hex(ByteView octets);                      // "0a0b"
 std::optional<Bytes> from_hex(std::string_view text);  // colons between octets are allowed
 

@@ -108,6 +108,14 @@ TEST_CASE("ID payloads of wrong sizes, unknown types or with control characters 
   }
 }
 
+TEST_CASE("An identity longer than any honest one is refused") {
+  Bytes body = octets("0b000000");
+  body.resize(4 + 2048, 'x');
+  CHECK(Identity::decode(body));
+  body.push_back('x');
+  CHECK_FALSE(Identity::decode(body));
+}
+
 TEST_CASE("Names match without case, and only ends after a star") {
   CHECK(id("gw.example.com").matches(id("GW.Example.COM")));
   CHECK_FALSE(id("gw.example.com").matches(id("gw.example.org")));

@@ -278,3 +278,13 @@ TEST_CASE("Identifiers that the table does not know are shown by number") {
   CHECK(p.str() == "encryption23_256-integrity99-prf98-group97");
   CHECK(has(refused({ike("aes256-sha256-modp2048")}, {p}).text, "theirs group97"));
 }
+
+TEST_CASE("A peer's endless offer does not make an endless reason") {
+  Proposal theirs = ike("aes128-sha1-modp1024");
+  for (unsigned i = 0; i < 250; ++i) theirs.key_exchange.push_back(static_cast<KeyExchange>(1000 + i));
+  const std::vector<Proposal> many(100, theirs), ours = {ike("aes256-sha256-modp2048")};
+  const auto choice = select(ours, many);
+  REQUIRE_FALSE(choice);
+  CHECK(choice.error().text.size() < 2000);
+  CHECK(choice.error().theirs.size() < 500);
+}

@@ -112,4 +112,5 @@ TEST_CASE("More selectors than a payload holds are cut to 255") {
   const auto narrowed = narrow(wide, many);
   REQUIRE(narrowed);
   CHECK(narrowed->local.size() == 255);
+  CHECK(has(str(narrowed->local), "and 239 more"));
 }
