@@ -289,3 +289,28 @@ TEST_CASE("Identifiers outside of the table are refused by name") {
   CHECK_FALSE(system.initiate(KeyExchange::none));
   CHECK_FALSE(agreement_from_private(KeyExchange::mlkem768, octets("01")));
 }
+
+TEST_CASE(
+    "ML-KEM values of other lengths and impossible encapsulation keys are refused, a changed ciphertext agrees on "
+    "nothing") {
+  SystemKeyExchange system;
+  for (const KeyExchange id : {KeyExchange::mlkem512, KeyExchange::mlkem768, KeyExchange::mlkem1024}) {
+    if (!unavailable(id).empty()) {
+      CHECK_FALSE(system.initiate(id));
+      continue;
+    }
+    const auto a = start(id);
+    Octets key(a->public_value().begin(), a->public_value().end());
+    CHECK_FALSE(system.respond(id, Octets(key.size(), 0xff)));  // coefficients above the modulus (FIPS 203 7.2)
+    auto answer = system.respond(id, key);
+    REQUIRE(answer);
+    CHECK_FALSE(a->finish(std::span(answer->public_value).first(answer->public_value.size() - 1)));
+    // Implicit rejection (FIPS 203 6.3): a secret nobody else has, and IKE_AUTH fails on it.
+    answer->public_value[0] ^= 1;
+    const auto other = a->finish(answer->public_value);
+    REQUIRE(other);
+    CHECK_FALSE(*other == answer->shared);
+    key.pop_back();
+    CHECK_FALSE(system.respond(id, key));
+  }
+}
