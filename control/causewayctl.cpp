@@ -132,12 +132,13 @@ int main_of(int argc, char** argv) {
   CLI::App app("Asks a running causewayd.", "causewayctl");
   app.add_option("--socket", settings.socket, "the daemon's admin socket")->capture_default_str();
   app.add_flag("--json", settings.json, "print JSON");
-  app.require_subcommand(1);
+  app.require_subcommand(0, 1);
   app.fallthrough();
   add_questions(app, settings, command);
   add_orders(app, settings, command);
   try {
     app.parse(argc, argv);
+    if (app.get_subcommands().empty()) throw CLI::RequiredError("A subcommand");  // behind options that are none
   } catch (const CLI::ParseError& e) {
     return app.exit(e) == 0 ? kDone : kUsage;
   }

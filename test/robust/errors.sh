@@ -66,7 +66,7 @@ control() {
   ends 0 '^net +down' ctl gwa status
   ends 4 'nonet' ctl gwa show nonet
   ends 2 'frobnicate' ctl gwa --frobnicate
-  ends 1 'net' ctl gwa up net --timeout 2
+  ends 1 'not established within 2 s' ctl gwa up net --timeout 2
 }
 
 scenarios errors
