@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::size_t kHistory = 64;
 constexpr std::size_t kSaid = 16;
+constexpr Time kGrace{5000};  // for packets on their way when their SA goes
 
 ike::Reason reason_of(ike::Cause cause, std::string text) {
   ike::Reason r;
@@ -237,11 +238,17 @@ bool Tunnel::hold(std::uint64_t spi, const Ike& ike, ike::Effect& effect, Time n
   if (use == nullptr || ike.ours) return false;
   const Child* c = child(use->sa->child);
   if (c == nullptr) return false;
-  const bool carried = std::any_of(c->live.begin(), c->live.end(), [&](const LiveChild& l) {
-    return l.outbound && l.ike != spi && open(l.ike) && !ikes_.at(l.ike).dead;
-  });
+  const bool carried = carried_elsewhere(*c, spi);
   if (carried) held_.push_back({spi, now + Time(1000), use->sa});
   return carried;
+}
+
+// Where another IKE SA carries the child on, packets of the one that goes may still be on their way.
+void Tunnel::lengthen_grace(std::uint64_t spi, ike::Effect& effect) {
+  auto* gone = std::get_if<ike::RemoveInbound>(&effect);
+  if (gone == nullptr) return;
+  const Child* c = child(gone->child);
+  if (c != nullptr && carried_elsewhere(*c, spi)) gone->after = std::max(gone->after, kGrace);
 }
 
 void Tunnel::handle(std::uint64_t spi, ike::Effects effects, Time now, Actions& out) {
@@ -249,6 +256,7 @@ void Tunnel::handle(std::uint64_t spi, ike::Effects effects, Time now, Actions& 
     const auto it = ikes_.find(spi);
     if (it == ikes_.end()) break;
     if (hold(spi, it->second, effect, now)) continue;
+    lengthen_grace(spi, effect);
     track(spi, effect, now);
     if (!pass_on(effect, out)) on_event(spi, it->second, effect, now, out);
   }

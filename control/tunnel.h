@@ -143,6 +143,7 @@ class Tunnel {
   // Effects -> state, and on to the world.
   bool pass_on(ike::Effect& effect, Actions& out);
   bool hold(std::uint64_t spi, const Ike& ike, ike::Effect& effect, Time now);
+  void lengthen_grace(std::uint64_t spi, ike::Effect& effect);
   void handle(std::uint64_t spi, ike::Effects effects, Time now, Actions& out);
   void on_event(std::uint64_t spi, Ike& ike, ike::Effect& effect, Time now, Actions& out);
   void on_established(Ike& ike, bool initial_contact, Time now, Actions& out);
@@ -173,6 +174,7 @@ class Tunnel {
   [[nodiscard]] bool open(std::uint64_t spi) const;  // an IKE SA that is there to stay
   [[nodiscard]] bool is_up(const Child& c) const;
   [[nodiscard]] bool is_missing(const Child& c) const;
+  [[nodiscard]] bool carried_elsewhere(const Child& c, std::uint64_t spi) const;  // by another IKE SA than `spi`
   [[nodiscard]] bool asked_for_a_child() const;
   [[nodiscard]] bool all_children_up() const;
   [[nodiscard]] bool any_child_up() const;

@@ -11,6 +11,7 @@ namespace {
 
 constexpr Time kFirstRetry{1000};
 constexpr Time kLongestRetry{60000};
+constexpr Time kGrace{5000};            // for packets on their way when their SA goes
 constexpr Time kSettle{2000};           // before a duplicate is closed: its peer may still be answering
 constexpr Time kDuplicateGrace{30000};  // and for the side whose turn it is not
 
@@ -178,7 +179,8 @@ void Tunnel::abandon_children_of(std::uint64_t spi, Actions& out) {
     for (const LiveChild& l : c.live) {
       if (l.ike != spi) continue;
       if (l.outbound) put(out, settings_->tunnel, ike::RemoveOutbound{l.sa->spi_out, c.slot});
-      if (l.inbound) put(out, settings_->tunnel, ike::RemoveInbound{l.sa->spi_in, c.slot, Time(0)});
+      const Time grace = carried_elsewhere(c, spi) ? kGrace : Time(0);
+      if (l.inbound) put(out, settings_->tunnel, ike::RemoveInbound{l.sa->spi_in, c.slot, grace});
     }
     std::erase_if(c.live, [&](const LiveChild& l) { return l.ike == spi; });
   }
@@ -318,6 +320,12 @@ bool Tunnel::open(std::uint64_t spi) const {
 bool Tunnel::is_up(const Child& c) const {
   return std::any_of(c.live.begin(), c.live.end(),
                      [this](const LiveChild& l) { return l.inbound && l.outbound && open(l.ike); });
+}
+
+bool Tunnel::carried_elsewhere(const Child& c, std::uint64_t spi) const {
+  return std::any_of(c.live.begin(), c.live.end(), [&](const LiveChild& l) {
+    return l.outbound && l.ike != spi && open(l.ike) && !ikes_.at(l.ike).dead;
+  });
 }
 
 // Neither up nor on its way to be.
