@@ -1,0 +1,242 @@
+// causewayctl itself, against a server in this process; and the tables it prints.
+#include <spawn.h>
+#include <sys/wait.h>
+
+#include <thread>
+
+#include "control/admin_json.h"
+#include "control/ctl_table.h"
+#include "control/ctl_text.h"
+#include "test/conf/conf_text.h"
+#include "test/control/admin_fakes.h"
+#include "test/support/catch.h"
+
+using causeway::conf::testing::TempDir;
+using namespace causeway::control;
+using namespace causeway::control::testing;
+
+namespace {
+
+struct Run {
+  int code = -1;
+  std::string out, err;
+};
+
+// Runs causewayctl while `server` (where there is one) serves; `each_step` may act on the backend.
+Run ctl(
+    const TempDir& dir, std::vector<std::string> arguments, AdminServer* server = nullptr,
+    const std::function<void()>& each_step = [] {}) {
+  arguments.insert(arguments.begin(), {"causewayctl", "--socket", dir.file("c.sock")});
+  std::vector<char*> argv;
+  for (std::string& a : arguments) argv.push_back(a.data());
+  argv.push_back(nullptr);
+  const std::string out = dir.file("out"), err = dir.file("err");
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, 1, out.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  posix_spawn_file_actions_addopen(&actions, 2, err.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  pid_t child = 0;
+  REQUIRE(::posix_spawn(&child, CAUSEWAYCTL, &actions, nullptr, argv.data(), environ) == 0);
+  posix_spawn_file_actions_destroy(&actions);
+  int status = 0;
+  const auto begun = std::chrono::steady_clock::now();
+  while (::waitpid(child, &status, WNOHANG) == 0) {
+    const auto passed = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begun);
+    if (server != nullptr) server->poll(passed);
+    each_step();
+    REQUIRE(passed < std::chrono::seconds(60));  // stuck
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  const auto all = [](const std::string& file) {
+    std::ifstream stream(file);
+    return std::string(std::istreambuf_iterator<char>(stream), {});
+  };
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, all(out), all(err)};
+}
+
+struct World {
+  TempDir dir;
+  FakeBackend backend;
+  AdminServer server;
+  World() : server(AdminSocket::open(dir.file("c.sock")).value(), backend) {
+    backend.reports = {full_tunnel(), down_tunnel()};
+  }
+  Run run(
+      std::vector<std::string> arguments, const std::function<void()>& each_step = [] {}) {
+    return ctl(dir, std::move(arguments), &server, each_step);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("causewayctl exits 0 when done, 1 when refused, 2 on usage, 3 without a daemon, 4 without the tunnel") {
+  World world;
+  world.backend.at_once = Outcome{Outcome::Code::done, "established"};
+  Run run = world.run({"up", "branch"});
+  CHECK(run.code == 0);
+  CHECK(run.out == "established\n");
+  world.backend.at_once = Outcome{Outcome::Code::failed, "the peer is silent"};
+  run = world.run({"up", "branch"});
+  CHECK(run.code == 1);
+  CHECK(run.err == "causewayctl: the peer is silent\n");
+  CHECK(run.out.empty());
+  run = world.run({"down", "nowhere"});
+  CHECK(run.code == 4);
+  CHECK(run.err == "causewayctl: there is no tunnel \"nowhere\"\n");
+  CHECK(world.run({"show", "nowhere"}).code == 4);
+  CHECK(world.run({"show", "port", "nowhere"}).code == 1);
+  for (const std::vector<std::string>& usage : {std::vector<std::string>{},
+                                                {"bogus"},
+                                                {"up"},
+                                                {"up", "a", "b"},
+                                                {"up", "a", "--timeout", "0"},
+                                                {"show", "a", "b"},
+                                                {"status", "--bogus"},
+                                                {"rekey", "a", "--ike", "--child", "c"}}) {
+    CHECK(world.run(usage).code == 2);
+  }
+  const TempDir empty;
+  run = ctl(empty, {"status"});
+  CHECK(run.code == 3);
+  CHECK(run.err.find("no causewayd answers on " + empty.file("c.sock")) != std::string::npos);
+}
+
+TEST_CASE("causewayctl up waits for the tunnel, for no longer than it was told, or not at all") {
+  World world;
+  bool answered = false;
+  Run run = world.run({"up", "branch"}, [&] {
+    if (world.backend.waiting.empty() || answered) return;
+    answered = true;
+    world.backend.waiting[0]({Outcome::Code::done, "established"});
+  });
+  CHECK(run.code == 0);
+  CHECK(answered);
+  run = world.run({"up", "branch", "--timeout", "1"});
+  CHECK(run.code == 1);
+  CHECK(run.err.starts_with("causewayctl: not established within 1 s: the peer refused our proof"));
+  run = world.run({"up", "branch", "--no-wait"});
+  CHECK(run.code == 0);
+  CHECK(run.out == "begun\n");
+}
+
+TEST_CASE("causewayctl says that the daemon went away") {
+  TempDir dir;
+  FakeBackend backend;
+  backend.reports = {full_tunnel()};
+  auto server = std::make_unique<AdminServer>(AdminSocket::open(dir.file("c.sock")).value(), backend);
+  AdminServer* current = server.get();
+  const Run run = ctl(dir, {"up", "hangzhou"}, nullptr, [&] {
+    if (current == nullptr) return;
+    current->poll(std::chrono::milliseconds(0));
+    if (backend.waiting.empty()) return;
+    server.reset();
+    current = nullptr;
+  });
+  CHECK(run.code == 3);
+  CHECK(run.err == "causewayctl: causewayd went away\n");
+}
+
+TEST_CASE("causewayctl --json prints the documented objects and nothing else") {
+  World world;
+  Run run = world.run({"--json", "status"});
+  CHECK(run.code == 0);
+  CHECK(Json::parse(run.out) == status_json(world.backend.reports));
+  run = world.run({"status", "--json"});
+  CHECK(Json::parse(run.out)["tunnels"].size() == 2);
+  CHECK(Json::parse(world.run({"--json", "show", "hangzhou"}).out)["ike"]["retransmitted"] == 3);
+  CHECK(Json::parse(world.run({"--json", "counters"}).out)["drops"].is_object());
+  run = world.run({"--json", "show", "nowhere"});
+  CHECK(Json::parse(run.out) == Json({{"error", "there is no tunnel \"nowhere\""}, {"code", 4}}));
+  world.backend.write("one");
+  world.backend.write("two");
+  run = world.run({"--json", "log"});
+  CHECK(run.out.find("\"text\":\"one\"}\n{") != std::string::npos);
+}
+
+TEST_CASE("causewayctl log -f prints what comes until the daemon ends") {
+  TempDir dir;
+  FakeBackend backend;
+  backend.write("one");
+  auto server = std::make_unique<AdminServer>(AdminSocket::open(dir.file("c.sock")).value(), backend);
+  int steps = 0;
+  const Run run = ctl(dir, {"log", "-f"}, nullptr, [&] {
+    if (!server) return;
+    server->poll(std::chrono::milliseconds(0));
+    if (server->clients() == 0) return;
+    if (++steps == 50) backend.write("two");
+    if (steps == 100) server.reset();
+  });
+  CHECK(run.code == 3);
+  CHECK(run.out == "2026-01-31T09:08:07.123Z info    hangzhou: one\n2026-01-31T09:08:07.123Z info    hangzhou: two\n");
+}
+
+TEST_CASE("status is a table with the reasons below") {
+  const std::string text = status_text(status_json({full_tunnel(), down_tunnel()}), false);
+  // clang-format off
+  CHECK(text ==
+        "TUNNEL    STATE        PEER                   SUITE                         UP FOR  RENEWED            IN     OUT\n"
+        "hangzhou  established  198.51.100.7:4500      aes256gcm16-prfsha384-ecp384  12 min  in 7 h 5 min                   NAT: us\n"
+        "  net     in UDP       0x0badcafe 0x00c0ffee  aes256gcm16                           in 52 min     12.3 MB  1.1 kB\n"
+        "branch    down         -                      -                             -       -\n"
+        "\n"
+        "branch: the peer refused our proof: the pre-shared keys differ, or it knows us by another identity\n");
+  // clang-format on
+  CHECK(status_text(status_json({}), false) == "no tunnels are configured\n");
+}
+
+TEST_CASE("colour is only added where it is wanted, and does not move a column") {
+  const Json status = status_json({full_tunnel(), down_tunnel()});
+  std::string coloured = status_text(status, true);
+  CHECK(coloured.find("\033[32mestablished\033[0m") != std::string::npos);
+  CHECK(coloured.find("\033[31mdown\033[0m") != std::string::npos);
+  for (std::size_t at = 0; (at = coloured.find('\033')) != std::string::npos;)
+    coloured.erase(at, coloured.find('m', at) - at + 1);
+  CHECK(coloured == status_text(status, false));
+}
+
+TEST_CASE("a tunnel is shown in full") {
+  const std::string text = tunnel_text(tunnel_json(full_tunnel(), true), false);
+  INFO(text);
+  for (const char* expected :
+       {"tunnel hangzhou\n", "child SAs         3 established of 5 begun\n", "12 / 20 / 31 ms",
+        "idle 30 s, retry 5 s, 5 tries; 8 sent, 6 received", "36 sent, peer's port 61002",
+        "IKEv2, we are the initiator", "0x0123456789abcdef initiator",
+        "protects          192.168.123.0/24 <-> 172.17.112.0/20", "12.3 MB, 10 123 packets, last 2 s ago", "last never",
+        "clamped to 1398", "2 048, highest 10 123", "soft limit in     52 min, 5 packets",
+        "hard limit in     60 min, 7 B", "dropped           1 icv_failed", "before\n  the peer fell silent\n"}) {
+    INFO(expected);
+    CHECK(text.find(expected) != std::string::npos);
+  }
+}
+
+TEST_CASE("answers of any shape print without harm, and nothing in them steers the terminal") {
+  const std::vector<std::string (*)(const Json&, bool)> printers = {
+      status_text, tunnel_text, ports_text, counters_text, routes_text, neighbors_text, log_text};
+  for (const char* text : {"null", "[]", "{}", "7", R"({"tunnels":[{}]})",
+                           R"({"tunnels":[7,null,{"name":7,"ike":{},"children":[{},[]]}]})",
+                           R"({"tunnels":7,"ports":[{"counters":[1]}],"drops":{"a":-1},"workers":[{"polls":0}]})",
+                           R"({"routes":[{}],"neighbors":[[]]})"}) {
+    for (const auto print : printers) CHECK_FALSE(print(Json::parse(text), false).empty());
+  }
+  TunnelReport evil = down_tunnel();
+  evil.down_reason = "x\033[2Jy\nz";
+  CHECK(status_text(status_json({evil}), false).find("x?[2Jy?z") != std::string::npos);
+}
+
+TEST_CASE("units are those that people read") {
+  CHECK(bytes_text(0) == "0 B");
+  CHECK(bytes_text(999) == "999 B");
+  CHECK(bytes_text(1000) == "1.0 kB");
+  CHECK(bytes_text(999'949) == "999.9 kB");
+  CHECK(bytes_text(999'960) == "1.0 MB");
+  CHECK(bytes_text(UINT64_MAX) == "18.4 EB");
+  CHECK(count_text(0) == "0");
+  CHECK(count_text(999) == "999");
+  CHECK(count_text(12'345'678) == "12 345 678");
+  CHECK(seconds_text(-5) == "0 s");
+  CHECK(seconds_text(119) == "119 s");
+  CHECK(seconds_text(120) == "2 min");
+  CHECK(seconds_text(7200) == "2 h");
+  CHECK(seconds_text(25500) == "7 h 5 min");
+  CHECK(seconds_text(3 * 86400 + 4 * 3600) == "3 d 4 h");
+}
