@@ -21,7 +21,8 @@ bool parse_level(std::string_view text, Level& out);
 
 class Log {
  public:
-  explicit Log(Level level);
+  enum class To : std::uint8_t { standard_error, memory };  // memory: recent() alone
+  explicit Log(Level level, To to = To::standard_error);
   ~Log();
   Log(const Log&) = delete;
   Log& operator=(const Log&) = delete;

@@ -335,7 +335,9 @@ void Tunnel::on_child_closed(Ike& ike, const ike::ChildClosed& e, Time now, Acti
   c->retry_at = std::max(c->retry_at, now + backoff(c->failures));
   note(now, c->name + " closed: " + e.reason.text);
   if (ike.closing || admin_down_) return;
-  if (any_child_up()) {
+  if (carried_elsewhere(*c, ike.sa->local_spi())) {
+    say(out, ike::Notice::Level::debug, c->name + ": a second pair of its SAs is closed");
+  } else if (any_child_up()) {
     say(out, ike::Notice::Level::info, c->name + " closed: " + e.reason.text);
   } else {
     give_reason(e.reason, now, out);
@@ -450,11 +452,10 @@ void Tunnel::give_reason(const ike::Reason& reason, Time now, Actions& out) {
   if (first) note(now, text);
   const bool up = any_child_up();
   const std::string subject = up ? "" : "down: ";
-  if (said_.contains(text)) {
+  if (said_.size() >= kSaid || !said_.insert(text).second) {  // a peer that varies its errors does not fill the log
     say(out, ike::Notice::Level::debug, subject + text);
     return;
   }
-  if (said_.size() < kSaid) said_.insert(text);
   std::string offers;
   if (!reason.ours.empty()) offers += "; ours: " + reason.ours;
   if (!reason.theirs.empty()) offers += "; theirs: " + reason.theirs;
