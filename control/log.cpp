@@ -1,10 +1,12 @@
 #include "control/log.h"
 
+#include <spdlog/sinks/null_sink.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include <array>
 #include <cstdlib>
+#include <utility>
 
 namespace causeway::control {
 
@@ -44,10 +46,14 @@ bool parse_level(std::string_view text, Level& out) {
   return false;
 }
 
-Log::Log(Level level)
-    : sink_(
-          std::make_unique<Sink>(spdlog::logger("causewayd", std::make_shared<spdlog::sinks::stderr_color_sink_st>()))),
-      level_(level) {
+Log::Log(Level level, To to) : level_(level) {
+  spdlog::sink_ptr sink;
+  if (to == To::standard_error) {
+    sink = std::make_shared<spdlog::sinks::stderr_color_sink_st>();
+  } else {
+    sink = std::make_shared<spdlog::sinks::null_sink_st>();
+  }
+  sink_ = std::make_unique<Sink>(spdlog::logger("causewayd", std::move(sink)));
   sink_->logger.set_level(to_spdlog(level));
   sink_->logger.flush_on(spdlog::level::debug);
   const bool journal = std::getenv("JOURNAL_STREAM") != nullptr;

@@ -13,7 +13,7 @@ namespace causeway::control::test {
 namespace {
 
 TEST_CASE("The log keeps the recent lines at its level and above, and counts all of them") {
-  Log log(Level::error);
+  Log log(Level::error, Log::To::memory);
   log.debug("not kept");
   log.warning("not kept either");
   for (int i = 0; i < 2500; ++i) log.write(Level::error, i % 2 == 0 ? "net" : "", "line " + std::to_string(i));

@@ -16,7 +16,7 @@ namespace {
 
 struct Side {
   Side(Wire& wire, const char* own, std::shared_ptr<ike::PeerSettings> peer, std::uint64_t seed)
-      : plane(wire, static_cast<std::uint32_t>(seed) << 16), random(seed), log(Level::error) {
+      : plane(wire, static_cast<std::uint32_t>(seed) << 16), random(seed), log(Level::info, Log::To::memory) {
     wire.attach(ip(own), plane);
     config.tunnels = {peer->config};
     controller = std::make_unique<Controller>(config, std::vector<PeerSettingsPtr>{std::move(peer)}, plane,
