@@ -2,6 +2,7 @@
 
 #include <rte_eal.h>
 #include <rte_errno.h>
+#include <rte_lcore.h>
 #include <sched.h>
 
 #include <fstream>
@@ -45,6 +46,7 @@ std::string main_lcore() {
 
 tl::expected<EalState, StartError> start_eal(const EalNeeds& needs) {
   EalState state;
+  if (rte_lcore_id() != LCORE_ID_ANY) return state;  // this thread is the main lcore already
   const std::uint32_t wanted_mib = needs.hugepages_mib.value_or(needs.memory_mib);
   if (wanted_mib != 0) {
     const std::uint32_t free = needs.hugepages_mib
@@ -73,7 +75,7 @@ tl::expected<EalState, StartError> start_eal(const EalNeeds& needs) {
   }
   std::vector<char*> argv;
   for (std::string& argument : arguments) argv.push_back(argument.data());
-  if (rte_eal_init(static_cast<int>(argv.size()), argv.data()) >= 0 || rte_errno == EALREADY) return state;
+  if (rte_eal_init(static_cast<int>(argv.size()), argv.data()) >= 0) return state;
   const int error = rte_errno;
   std::string cure;
   if (error == EACCES || error == EPERM) cure = " (run as root)";

@@ -36,12 +36,12 @@ struct ReferenceSizes {
 std::optional<ReferenceSizes> reference_sizes(const std::string& cipher, const std::string& integrity);
 
 struct SealOptions {
-  Bytes iv;                                 // explicit IV; empty: 0xa5 ... of the right size
-  std::size_t tfc = 0;                      // octets between the inner packet and the padding
-  std::size_t extra_blocks = 0;             // of padding beyond what is needed
-  std::optional<std::uint8_t> next_header;  // unset: by the inner version
-  std::optional<Bytes> padding;             // unset: 1, 2, 3 ...
-  std::uint8_t traffic_class = 0;           // of the outer header
+  Bytes iv = {};                                 // explicit IV; empty: 0xa5 ... of the right size
+  std::size_t tfc = 0;                           // octets between the inner packet and the padding
+  std::size_t extra_blocks = 0;                  // of padding beyond what is needed
+  std::optional<std::uint8_t> next_header = {};  // unset: by the inner version
+  std::optional<Bytes> padding = {};             // unset: 1, 2, 3 ...
+  std::uint8_t traffic_class = 0;                // of the outer header
 };
 // The outer IP packet.
 Bytes reference_seal(const ReferenceSa& sa, std::uint64_t sequence, std::span<const std::uint8_t> inner,
