@@ -25,7 +25,7 @@ attacks() { # PEER: native or udp
   ping_through hosta 5
   stop sample INT
 
-  in_ns hosta ping -n -q -i 0.1 -c 600 10.20.1.2 >"$STATE/background.ping" & background=$!
+  spawn hosta background ping -n -q -i 0.1 10.20.1.2
   attack replay replayed
   attack bad-icv icv_failed
   attack unknown-spi unknown_spi
@@ -33,9 +33,8 @@ attacks() { # PEER: native or udp
   attack odd-length esp_malformed
   attack cleartext clear_but_protected
   attack outside selector_mismatch
-  kill -INT $background
-  wait $background || true
-  matches "the ping that ran meanwhile" "$(<"$STATE/background.ping")" ' 0% packet loss'
+  stop background INT
+  matches "the ping that ran meanwhile" "$(<"$STATE/background.out")" ' 0% packet loss'
   expect "the tunnel is as before: pings pass both ways" ping_through hosta 5
   ping_through hostb 5
   is "our state" "$(tunnel_state gwa)" established
