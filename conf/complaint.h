@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,11 @@ struct Report {
   std::vector<Complaint> errors;        // any: the configuration is not to be used
   std::vector<Complaint> notes;         // accepted, but worth a word: weak PSKs, larger remotes, legacy algorithms
   std::map<std::string, Place> places;  // by key, for keys that the file has
+
+  std::set<std::string> meant;  // keys that an unknown key most likely stands for
+
+  // The file has the key, or something that was meant to be it: that it is missing is no news then.
+  [[nodiscard]] bool has(const std::string& key) const { return places.contains(key) || meant.contains(key); }
 
   // At the key's own place; where the file lacks the key, at the nearest enclosing one.
   void error(const std::string& key, std::string reason);

@@ -215,6 +215,7 @@ void Group::finish() {
     const std::string path = key(child.name);
     report_->places.try_emplace(path, child.place);
     const std::string_view meant = nearest(child.name, asked_);
+    if (!meant.empty()) report_->meant.insert(key(meant));
     if (meant.empty()) {
       report_->error(path, "is not a known key; known here: " + list_of(asked_, ""));
     } else {

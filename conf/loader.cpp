@@ -160,6 +160,7 @@ Loaded load_text(const std::string& text, const std::string& path, const LoadOpt
   check_tunnels(draft, report);
   check_selectors(draft, report);
   check_proposals(draft, options.check_proposal, report);
+  if (options.check_unfinished) check_unfinished(draft, report);
   if (options.check_files) check_files(draft, report);
   loaded.config = std::move(draft.config);
   loaded.config.file = path;

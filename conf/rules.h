@@ -7,9 +7,10 @@
 
 namespace causeway::conf {
 
-void check_ports(const Draft& draft, Report& report);      // ports, routes, policies, rules, workers, socket
-void check_tunnels(Draft& draft, Report& report);          // each tunnel by itself
-void check_selectors(const Draft& draft, Report& report);  // what tunnels protect, alone and against each other
-void check_files(const Draft& draft, Report& report);      // PSK files, certificates and keys
+void check_ports(const Draft& draft, Report& report);       // ports, routes, policies, rules, workers, socket
+void check_tunnels(Draft& draft, Report& report);           // each tunnel by itself
+void check_selectors(const Draft& draft, Report& report);   // what tunnels protect, alone and against each other
+void check_unfinished(const Draft& draft, Report& report);  // what this version does not carry out
+void check_files(const Draft& draft, Report& report);       // PSK files, certificates and keys
 
 }  // namespace causeway::conf

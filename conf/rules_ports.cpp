@@ -9,7 +9,7 @@ namespace {
 
 // "is missing", unless the key is there and was complained about when it was read.
 void require(Report& report, const std::string& key, bool present, std::string_view what) {
-  if (!present && !report.places.contains(key)) report.error(key, "is missing: " + std::string(what));
+  if (!present && !report.has(key)) report.error(key, "is missing: " + std::string(what));
 }
 
 std::string at_line(const Report& report, const std::string& key) {
@@ -51,7 +51,8 @@ void check_address(const Prefix& own, const std::string& key, Report& report) {
 
 void check_port(const Port& port, const std::string& key, Report& report) {
   require(report, key + ".device", !port.device.empty(), "a PCI address such as \"0000:3b:00.0\" or vdev arguments");
-  if (port.addresses.empty() && !report.places.contains(key + ".addresses[0]")) {
+  if (port.addresses.empty() && !report.meant.contains(key + ".addresses") &&
+      !report.places.contains(key + ".addresses[0]")) {
     report.error(key + ".addresses", "needs at least one own address such as [\"203.0.113.2/24\"]");
   }
   for (std::size_t i = 0; i < port.addresses.size(); ++i) check_address(port.addresses[i], key + ".addresses", report);
@@ -131,10 +132,10 @@ void check_top(const Config& config, Report& report) {
   if (config.socket.size() > kLongestSocket) {
     report.error("socket", "is longer than the " + std::to_string(kLongestSocket) + " octets of a socket's path");
   }
-  if (config.ports.empty() && !report.places.contains("ports[0]")) {
+  if (config.ports.empty() && !report.meant.contains("ports") && !report.places.contains("ports[0]")) {
     report.error("ports", "there are none: a gateway needs at least one");
   }
-  if (config.tunnels.empty() && !report.places.contains("tunnels"))
+  if (config.tunnels.empty() && !report.has("tunnels"))
     report.note("tunnels", "there are none: nothing will be encrypted");
 }
 

@@ -18,7 +18,7 @@ bool has_family(const std::vector<Selector>& list, Family family) {
 // Both sides given, and each side's IP versions met on the other.
 void check_presence(const Tunnel& t, const std::string& key, Report& report) {
   const auto missing = [&](const std::string& name, const std::vector<Selector>& list, const char* what) {
-    if (list.empty() && !report.places.contains(name + "[0]"))
+    if (list.empty() && !report.meant.contains(name) && !report.places.contains(name + "[0]"))
       report.error(name, std::string(what) + " such as [\"10.1.0.0/16\"]");
   };
   missing(key + ".local_subnets", t.local_subnets, "needs at least one own network");
@@ -64,7 +64,7 @@ void check_routes(const Tunnel& t, const std::string& key, Report& report) {
     return;
   }
   if (t.routes.empty()) {
-    if (report.places.contains(key + ".routes[0]")) return;
+    if (report.places.contains(key + ".routes[0]") || report.meant.contains(key + ".routes")) return;
     report.error(given ? key + ".routes" : key + ".remote_subnets",
                  "with " + std::string(has_family(t.remote_subnets, Family::v4) ? "0.0.0.0/0" : "::/0") +
                      " the tunnel is route-based, and what enters it is missing: give it routes = [\"...\"]");

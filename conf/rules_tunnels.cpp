@@ -31,7 +31,7 @@ class TunnelCheck {
     report_.note(key_ + "." + std::string(name), std::move(reason));
   }
   void need(std::string_view name, bool present, const std::string& what) {
-    if (!present && !given(name)) error(name, "is missing: " + what);
+    if (!present && !report_.has(key_ + "." + std::string(name))) error(name, "is missing: " + what);
   }
 
   // The port that has this own address, or nullptr.
@@ -81,8 +81,8 @@ class TunnelCheck {
     std::vector<std::string_view> names;
     for (const Port& p : config_.ports) names.push_back(p.name);
     const std::string_view meant = nearest(tunnel_.port, names);
-    error("port",
-          "there is no port " + in_quotes(tunnel_.port) + (meant.empty() ? "" : "; did you mean " + in_quotes(meant) + "?"));
+    error("port", "there is no port " + in_quotes(tunnel_.port) +
+                      (meant.empty() ? "" : "; did you mean " + in_quotes(meant) + "?"));
   }
 
   void outer_path(const std::optional<IpAddress>& remote) {

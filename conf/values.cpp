@@ -221,7 +221,8 @@ Parsed<Selector> parse_selector(std::string_view text) {
     const std::size_t open = text.find('[');
     if (open == std::string_view::npos ||
         !read_protocol_and_ports(text.substr(open + 1, text.size() - open - 2), ports)) {
-      return Error(in_quotes(text) + " does not end in a protocol and ports such as \"[tcp/443]\" or \"[udp/5000-5010]\"");
+      return Error(in_quotes(text) +
+                   " does not end in a protocol and ports such as \"[tcp/443]\" or \"[udp/5000-5010]\"");
     }
     addresses = text.substr(0, open);
   }

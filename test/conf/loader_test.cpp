@@ -10,6 +10,7 @@
 
 using namespace std::string_literals;
 using causeway::conf::Config;
+using causeway::conf::load_text;
 using causeway::conf::Loaded;
 using causeway::conf::LoadOptions;
 using causeway::conf::ProposalKind;
@@ -139,6 +140,41 @@ TEST_CASE("keys of the contract that this version lacks are refused as such") {
     refused(top + "\n"s + kGood, "t.conf:1: ", "is not available in this version");
   for (const char* key : {"cloud = \"aliyun\";", "vti = 1;"})
     refused(in_tunnel(key), "t.conf:10: tunnels.hangzhou.", "is not available in this version");
+}
+
+TEST_CASE("a misspelt key is one error, not also a missing one") {
+  refused(changed("remote =", "remot ="), "t.conf:9: tunnels.hangzhou.remot: ", "\"remote\"");
+  refused(changed("psk_file =", "psk_fle ="), "t.conf:10: tunnels.hangzhou.psk_fle: ", "\"psk_file\"");
+  refused(changed("local_subnets =", "local_subnet ="),
+          "t.conf:11: tunnels.hangzhou.local_subnet: ", "\"local_subnets\"");
+  refused(changed("addresses = [\"192", "adresses = [\"192"), "t.conf:4: ports.lan.adresses: ", "\"addresses\"");
+  refused(changed("device =", "devise ="), "t.conf:3: ports.wan.devise: ", "\"device\"");
+}
+
+TEST_CASE("what is understood but not carried out in this version is refused, not left out") {
+  const auto unfinished = [](const std::string& text, const std::string& expected) {
+    const Loaded loaded =
+        load_text(text, "t.conf", {.check_proposal = {}, .check_unfinished = true, .check_files = false});
+    INFO(all_of(loaded.report.errors));
+    REQUIRE(loaded.report.errors.size() == 1);
+    CHECK(loaded.report.errors[0].str().starts_with(expected));
+    CHECK(loaded.report.errors[0].reason.ends_with("is not available in this version"));
+    CHECK(load_good(text).ok());
+  };
+  CHECK(load_text(kGood, "t.conf", {.check_proposal = {}, .check_unfinished = true, .check_files = false}).ok());
+  unfinished(in_tunnel("ike = { version = 1; };"), "t.conf:10: tunnels.hangzhou.ike.version: ");
+  unfinished(in_tunnel("ike = { reauth = true; };"), "t.conf:10: tunnels.hangzhou.ike.reauth: ");
+  unfinished(in_tunnel("ike = { ppk_id = \"x\"; ppk_file = \"y\"; };"), "t.conf:10: tunnels.hangzhou.ike.ppk_id: ");
+  unfinished(in_tunnel("auth = \"cert\"; cert = \"c\"; key = \"k\"; ca = \"a\";"),
+             "t.conf:10: tunnels.hangzhou.auth: ");
+  unfinished(in_tunnel("cores = \"spread\";"), "t.conf:10: tunnels.hangzhou.cores: ");
+  unfinished(in_tunnel("mss = 1300;"), "t.conf:10: tunnels.hangzhou.mss: ");
+  unfinished(in_tunnel("translate = ( { local = \"10.0.0.0/24\"; seen_as = \"192.168.123.0/24\"; } );"),
+             "t.conf:10: tunnels.hangzhou.translate: ");
+  unfinished(changed("gateway =", "vlan = 7; gateway ="), "t.conf:3: ports.wan.vlan: ");
+  unfinished(changed("gateway =", "host = true; gateway ="), "t.conf:3: ports.wan.host: ");
+  unfinished(kGood + "rules = ( { name = \"r\"; action = \"deny\"; to = \"10.0.0.0/8\"; } );\n"s, "t.conf:15: rules: ");
+  unfinished(kGood + "crypto = ( { suite = \"aes256gcm16\"; } );\n"s, "t.conf:15: crypto: ");
 }
 
 TEST_CASE("a value of the wrong type is refused with what was wanted and what was found") {
@@ -410,7 +446,8 @@ TEST_CASE("included files keep their own names and lines in errors") {
   const TempDir dir;
   dir.write("more.conf", "\n\npolling = \"lazy\";\n", std::filesystem::perms::owner_read);
   const std::string conf = dir.write("t.conf", "@include \"more.conf\"\n"s + kGood, std::filesystem::perms::owner_read);
-  const Loaded loaded = causeway::conf::load(conf, {.check_proposal = {}, .check_files = false});
+  const Loaded loaded =
+      causeway::conf::load(conf, {.check_proposal = {}, .check_unfinished = false, .check_files = false});
   REQUIRE(loaded.report.errors.size() == 1);
   CHECK(loaded.report.errors[0].str().find("more.conf:3: polling: \"lazy\" is not one of") != std::string::npos);
 }
