@@ -56,7 +56,7 @@ build_release() {
 }
 # Sanitizers make compilers see ghosts: warnings are errors in the plain build only.
 build_sanitized() {
-  configure build-san -Dtests=true -Dbuildtype=debug -Doptimization=1 -Db_sanitize=address,undefined -Db_lundef=false -Dwarning_level=0 -Dwerror=false
+  configure build-san -Dtests=true -Dbuildtype=plain -Ddebug=false -Doptimization=1 -Dcpp_args=-g1 -Db_sanitize=address,undefined -Db_lundef=false -Dwarning_level=0 -Dwerror=false
   local targets
   targets=$(scripts/run-cases --targets "${chosen[@]}")
   # shellcheck disable=SC2086  # a list of targets
