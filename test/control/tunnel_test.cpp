@@ -33,8 +33,9 @@ struct Bench {
   }
   FakeIke& adopt(std::uint64_t spi, std::uint64_t spi_initiator) {
     auto sa = std::make_unique<FakeIke>(fake.alive, spi, tunnel.settings_ptr(), false, spi_initiator);
+    FakeIke& made = *sa;  // may be gone when adopt() returns, where the tunnel is taken down
     tunnel.adopt(std::move(sa), {}, now, out);
-    return last();
+    return made;
   }
 
   FakeEnvironment environment;
