@@ -30,7 +30,6 @@ enum class SignatureProblem : std::uint8_t {
   unsupported,         // an algorithm, key type or method that is not spoken here
   weak_key,            // RSA below 2048 bits, EC below 256
   weak_hash,           // SHA-1 where it is not allowed
-  hash_not_announced,  // the peer signed with a hash that we did not say we take
   wrong_key_type,      // the method or algorithm does not fit the key of the certificate
   mismatch,            // everything fits, and the signature does not verify
   no_common_hash,      // the peer takes no hash that our key can sign with
@@ -62,6 +61,8 @@ class PublicKey {
   // Empty where the key is strong enough; else why it is not, to be put behind "its key ": "is RSA with 1024
   // bits; at least 2048 are needed".
   [[nodiscard]] std::string weakness() const;
+  // In the same form: why nothing can be verified with it at all (unknown kind, absurdly long).
+  [[nodiscard]] std::string obstacle() const;
 
   // `signature`: an AUTH payload's data: for method 14 with the length octet and AlgorithmIdentifier in front.
   // The value says what was used: "RSASSA-PSS with SHA2-256".
