@@ -67,6 +67,10 @@ std::string oid_text(const X509_ALGOR& algorithm) {
 // A hash inside RSASSA-PSS-params; absent means SHA-1 (RFC 4055 3.1).
 tl::expected<HashAlgorithm, SignatureError> pss_hash(const X509_ALGOR* algorithm) {
   if (algorithm == nullptr) return HashAlgorithm::sha1;
+  int parameters = V_ASN1_UNDEF;  // NULL, and absent by some (RFC 4055 2.1)
+  X509_ALGOR_get0(nullptr, &parameters, nullptr, algorithm);
+  if (parameters != V_ASN1_UNDEF && parameters != V_ASN1_NULL)
+    return unreadable("the peer's RSASSA-PSS parameters name a hash that has parameters of its own");
   const int nid = nid_of(*algorithm);
   for (const HashRow& row : kHashes)
     if (row.nid != NID_undef && row.nid == nid) return row.hash;

@@ -139,8 +139,8 @@ const PublicKey& Certificate::public_key() const { return impl_->public_key; }
 const KeyHash& Certificate::key_hash() const { return impl_->key_hash; }
 bool Certificate::operator==(const Certificate& other) const { return impl_->der == other.impl_->der; }
 
-// 1 is "by basicConstraints"; OpenSSL's other answers are guesses from older times.
-bool Certificate::is_ca() const { return X509_check_ca(impl_->x509.get()) == 1; }
+// basicConstraints alone counts: X509_check_ca() would guess where it is missing, and look at the key usage too.
+bool Certificate::is_ca() const { return (X509_get_extension_flags(impl_->x509.get()) & EXFLAG_CA) != 0; }
 
 bool Certificate::self_issued() const {
   return X509_NAME_cmp(X509_get_subject_name(impl_->x509.get()), X509_get_issuer_name(impl_->x509.get())) == 0;

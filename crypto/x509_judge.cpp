@@ -130,6 +130,11 @@ CertificateError explain(const Verdict& verdict, const Certificate& at, WallTime
                  "cannot be checked for revocation, since its issuer's list in `crl` is out of date: fetch the "
                  "current one" +
                      clock);
+    case X509_V_ERR_INVALID_CA:  // OpenSSL's word for both; the second is another mistake with another cure
+      if (at.is_ca())
+        return say(CertificateProblem::key_usage,
+                   "issued another certificate, but its key usage lacks keyCertSign: it must be issued anew");
+      break;
     default:
       break;
   }

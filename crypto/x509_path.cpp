@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t kMostSent = 16;
 constexpr std::size_t kDeepest = 12;  // of the search; policy.max_chain is judged apart, so that it has its own reason
-constexpr int kSignatureBudget = 48;
+constexpr int kSignatureBudget = 32;
 
 using Path = std::vector<Certificate>;
 
@@ -145,8 +145,9 @@ tl::expected<std::vector<Certificate>, CertificateError> validate(std::span<cons
                   "the peer sent no certificate: let it send one (strongSwan: leftsendcert = always)");
   if (sent.size() > kMostSent)
     return refuse(CertificateProblem::chain_too_long,
-                  "the peer sent " + std::to_string(sent.size()) + " certificates, and at most " +
-                      std::to_string(kMostSent) + " are taken: let it send its own chain alone",
+                  "with " + label(sent.front()) + " the peer sent " + std::to_string(sent.size() - 1) +
+                      " others, and at most " + std::to_string(kMostSent) +
+                      " are taken in all: let it send its own chain alone",
                   sent.front().subject());
   if (const std::string why = sent.front().public_key().obstacle(); !why.empty())
     return refuse(CertificateProblem::other, "the key of " + label(sent.front()) + " " + why, sent.front().subject());
