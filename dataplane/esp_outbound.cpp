@@ -140,7 +140,6 @@ void prepare(const EspContext& context, rte_mbuf* m, crypto::EspBatch& batch, Es
   // 2. Does it fit the path?
   if (octets > sa.inner_mtu) {
     packet.inner_df = inner.df && (sa.df != conf::DfPolicy::ignore || inner.next_header == kNextIpv6);
-    if (packet.inner_df) sa.counters.too_big.add();
     return out.too_big.push(m);
   }
   // 3. May the SA still send? Then the packet gets the next number, for good: none is given back.
