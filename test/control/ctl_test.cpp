@@ -2,6 +2,7 @@
 #include <spawn.h>
 #include <sys/wait.h>
 
+#include <sstream>
 #include <thread>
 
 #include "control/ctl_table.h"
@@ -98,6 +99,27 @@ TEST_CASE("causewayctl exits 0 when done, 1 when refused, 2 on usage, 3 without 
   run = ctl(empty, {"status"});
   CHECK(run.code == 3);
   CHECK(run.err.find("no causewayd answers on " + empty.file("c.sock")) != std::string::npos);
+}
+
+TEST_CASE("the manual has every command that causewayctl offers") {
+  std::ifstream stream(MANUAL);
+  const std::string manual(std::istreambuf_iterator<char>(stream), {});
+  std::istringstream help(ctl(TempDir(), {"--help"}).out);
+  int commands = 0;
+  bool listed = false;
+  for (std::string line; std::getline(help, line);) {
+    if (line.find("ubcommands:") != std::string::npos || line.find("UBCOMMANDS:") != std::string::npos) {
+      listed = true;
+      continue;
+    }
+    std::string name;
+    std::istringstream(line) >> name;
+    if (!listed || name.empty() || line.find(name) > 4) continue;  // deeper lines carry on a text
+    ++commands;
+    INFO(name);
+    CHECK(manual.find(".It Cm " + name) != std::string::npos);
+  }
+  CHECK(commands == 9);
 }
 
 TEST_CASE("causewayctl up waits for the tunnel, for no longer than it was told, or not at all") {
