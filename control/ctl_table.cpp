@@ -60,6 +60,7 @@ std::string bytes_text(std::uint64_t octets) {
 
 std::string count_text(std::uint64_t count) {
   std::string text = std::to_string(count);
+  if (text.size() < 5) return text;  // four digits read well without
   for (std::ptrdiff_t at = static_cast<std::ptrdiff_t>(text.size()) - 3; at > 0; at -= 3)
     text.insert(static_cast<std::size_t>(at), 1, ' ');
   return text;

@@ -14,7 +14,7 @@ enum class Paint : std::uint8_t { plain, good, bad, wait, dim, bold };
 std::string painted(std::string_view text, Paint paint, bool colour);
 
 std::string bytes_text(std::uint64_t octets);    // "12.3 MB", powers of 1000
-std::string count_text(std::uint64_t count);     // "12 345 678"
+std::string count_text(std::uint64_t count);     // "1500", "12 345 678"
 std::string seconds_text(std::int64_t seconds);  // "45 s", "52 min", "7 h 5 min", "3 d 4 h"
 
 struct Cell {

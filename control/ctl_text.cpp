@@ -25,6 +25,16 @@ std::string count_at(const Json& json, const char* key) {
   return count_text(static_cast<std::uint64_t>(number_at(json, key).value_or(0)));
 }
 
+// Why it is not up, and what it is doing about it, where that says more.
+std::vector<std::pair<std::string, std::string>> reasons_of(const Json& tunnel) {
+  std::vector<std::pair<std::string, std::string>> reasons;
+  if (member(tunnel, "down_reason").is_string()) reasons.emplace_back("why", text_at(tunnel, "down_reason"));
+  if (!member(tunnel, "stage").is_string()) return reasons;
+  const std::string stage = text_at(tunnel, "stage");
+  if (reasons.empty() || reasons[0].second.find(stage) == std::string::npos) reasons.emplace_back("now", stage);
+  return reasons;
+}
+
 // The tunnel's own row, then one for each child.
 void status_rows(const Json& tunnel, Table& table) {
   const std::string state = text_at(tunnel, "state");
@@ -161,10 +171,7 @@ std::string status_text(const Json& status, bool colour) {
   std::string reasons;
   for (const Json& tunnel : list_at(status, "tunnels")) {
     status_rows(tunnel, table);
-    for (const char* key : {"down_reason", "stage"}) {
-      const Json& text = member(tunnel, key);
-      if (text.is_string()) reasons += text_at(tunnel, "name") + ": " + printable(text.get<std::string>()) + "\n";
-    }
+    for (const auto& [name, text] : reasons_of(tunnel)) reasons += text_at(tunnel, "name") + ": " + text + "\n";
   }
   if (table.empty()) return "no tunnels are configured\n";
   return table.str(colour) + (reasons.empty() ? "" : "\n" + reasons);
@@ -175,9 +182,7 @@ std::string tunnel_text(const Json& tunnel, bool colour) {
   Sheet sheet(colour);
   sheet.heading("tunnel " + text_at(tunnel, "name"));
   sheet.line("state", painted(state, state_paint(state), colour));
-  for (const auto& [key, name] : {std::pair{"down_reason", "why"}, {"stage", "now"}}) {
-    if (member(tunnel, key).is_string()) sheet.line(name, text_at(tunnel, key));
-  }
+  for (const auto& [name, text] : reasons_of(tunnel)) sheet.line(name, text);
   sheet.line("port", text_at(tunnel, "port"));
   for (const auto& [key, name] : {std::pair{"ike_sas", "IKE SAs"}, {"child_sas", "child SAs"}}) {
     const Json& counts = member(tunnel, key);

@@ -204,6 +204,12 @@ TEST_CASE("status is a table with the reasons below") {
         "\n"
         "branch: the peer refused our proof: the pre-shared keys differ, or it knows us by another identity\n");
   // clang-format on
+  TunnelReport connecting = down_tunnel();
+  connecting.down_reason = "connecting: waiting (3 sent)";
+  connecting.stage = "waiting (3 sent)";
+  CHECK(printed_status({connecting}, false).ends_with("\n\nbranch: connecting: waiting (3 sent)\n"));
+  connecting.down_reason = "the peer fell silent";
+  CHECK(printed_status({connecting}, false).ends_with("\n\nbranch: the peer fell silent\nbranch: waiting (3 sent)\n"));
   CHECK(printed_status({}, false) == "no tunnels are configured\n");
 }
 
@@ -224,7 +230,7 @@ TEST_CASE("a tunnel is shown in full") {
         "idle 30 s, retry 5 s, 5 tries; 8 sent, 6 received", "36 sent, peer's port 61002",
         "IKEv2, we are the initiator", "0x0123456789abcdef initiator",
         "protects          192.168.123.0/24 <-> 172.17.112.0/20", "12.3 MB, 10 123 packets, last 2 s ago", "last never",
-        "clamped to 1398", "2 048, highest 10 123", "soft limit in     52 min, 5 packets",
+        "clamped to 1398", "2048, highest 10 123", "soft limit in     52 min, 5 packets",
         "hard limit in     60 min, 7 B", "dropped           1 icv_failed", "before\n  the peer fell silent\n"}) {
     INFO(expected);
     CHECK(text.find(expected) != std::string::npos);
@@ -251,7 +257,8 @@ TEST_CASE("units are those that people read") {
   CHECK(bytes_text(999'960) == "1.0 MB");
   CHECK(bytes_text(UINT64_MAX) == "18.4 EB");
   CHECK(count_text(0) == "0");
-  CHECK(count_text(999) == "999");
+  CHECK(count_text(9999) == "9999");
+  CHECK(count_text(10'000) == "10 000");
   CHECK(count_text(12'345'678) == "12 345 678");
   CHECK(seconds_text(-5) == "0 s");
   CHECK(seconds_text(119) == "119 s");
