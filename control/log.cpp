@@ -32,6 +32,7 @@ spdlog::level::level_enum to_spdlog(Level level) {
 }  // namespace
 
 struct Log::Sink {
+  explicit Sink(spdlog::logger l) : logger(std::move(l)) {}
   spdlog::logger logger;
 };
 
