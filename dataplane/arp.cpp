@@ -6,9 +6,9 @@
 
 namespace causeway::dataplane {
 
-std::optional<ArpMessage> parse_arp(rte_mbuf* frame) {
-  if (rte_pktmbuf_data_len(frame) < kEthernetHeader + sizeof(rte_arp_hdr)) return std::nullopt;
-  const auto& arp = *at<rte_arp_hdr>(frame, kEthernetHeader);
+std::optional<ArpMessage> parse_arp(rte_mbuf* m) {
+  if (rte_pktmbuf_data_len(m) < sizeof(rte_arp_hdr)) return std::nullopt;
+  const auto& arp = *at<rte_arp_hdr>(m, 0);
   if (rte_be_to_cpu_16(arp.arp_hardware) != RTE_ARP_HRD_ETHER ||
       rte_be_to_cpu_16(arp.arp_protocol) != RTE_ETHER_TYPE_IPV4 || arp.arp_hlen != RTE_ETHER_ADDR_LEN ||
       arp.arp_plen != 4)
@@ -24,17 +24,14 @@ std::optional<ArpMessage> parse_arp(rte_mbuf* frame) {
   return out;
 }
 
-PacketPtr make_arp(rte_mempool* pool, const Mac& destination, const ArpMessage& message) {
-  constexpr std::uint16_t kFrame = 60;  // the least an Ethernet frame has, without its check sequence
+PacketPtr make_arp(rte_mempool* pool, const ArpMessage& message) {
+  constexpr std::uint16_t kPayload = 46;  // the least an Ethernet frame carries
   PacketPtr m(rte_pktmbuf_alloc(pool));
   if (!m) return m;
-  auto* bytes = reinterpret_cast<std::uint8_t*>(rte_pktmbuf_append(m.get(), kFrame));
-  std::memset(bytes, 0, kFrame);
-  auto& ethernet = *at<rte_ether_hdr>(m.get(), 0);
-  std::memcpy(ethernet.dst_addr.addr_bytes, destination.data(), 6);
-  std::memcpy(ethernet.src_addr.addr_bytes, message.sender_mac.data(), 6);
-  ethernet.ether_type = rte_cpu_to_be_16(RTE_ETHER_TYPE_ARP);
-  auto& arp = *at<rte_arp_hdr>(m.get(), kEthernetHeader);
+  char* bytes = rte_pktmbuf_append(m.get(), kPayload);
+  if (bytes == nullptr) return nullptr;
+  std::memset(bytes, 0, kPayload);
+  auto& arp = *at<rte_arp_hdr>(m.get(), 0);
   arp.arp_hardware = rte_cpu_to_be_16(RTE_ARP_HRD_ETHER);
   arp.arp_protocol = rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV4);
   arp.arp_hlen = RTE_ETHER_ADDR_LEN;

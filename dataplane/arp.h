@@ -17,11 +17,11 @@ struct ArpMessage {
   conf::IpAddress sender, target;
 };
 
-// From a whole frame; nothing where it is not a well-formed IPv4-over-Ethernet request or reply.
-std::optional<ArpMessage> parse_arp(rte_mbuf* frame);
+// From behind the Ethernet header; nothing where it is not a well-formed request or reply for IPv4 over Ethernet.
+std::optional<ArpMessage> parse_arp(rte_mbuf* m);
 
-// A whole frame to `destination`; empty where the pool is.
-PacketPtr make_arp(rte_mempool* pool, const Mac& destination, const ArpMessage& message);
+// What goes behind an Ethernet header, with its padding; empty where the pool is.
+PacketPtr make_arp(rte_mempool* pool, const ArpMessage& message);
 
 inline constexpr Mac kBroadcastMac{0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 

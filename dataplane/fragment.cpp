@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "dataplane/headers.h"
+#include "dataplane/ip_header.h"
 #include "dataplane/packet.h"
 
 namespace causeway::dataplane {
@@ -31,34 +32,67 @@ void keep_copied_options(std::uint8_t* options, std::size_t length) {
   }
 }
 
+struct Cut {
+  std::uint16_t header, fragment_header;  // octets copied into every piece, and of the header put behind them
+  std::uint32_t id;
+};
+
+bool copy_piece(const rte_mbuf* m, const Cut& cut, std::uint32_t offset, std::uint32_t length, rte_mbuf* copy) {
+  const std::uint32_t front = cut.header + cut.fragment_header;
+  auto* to = reinterpret_cast<std::uint8_t*>(rte_pktmbuf_append(copy, static_cast<std::uint16_t>(front + length)));
+  return to != nullptr && copy_octets(m, 0, cut.header, to) && copy_octets(m, cut.header + offset, length, to + front);
+}
+
+void finish_v4(rte_mbuf* piece, const IpHeader& original, std::uint32_t offset, bool more) {
+  auto& ip = *at<rte_ipv4_hdr>(piece, 0);
+  if (offset != 0) keep_copied_options(at<std::uint8_t>(piece, kIpv4Header), original.upper - kIpv4Header);
+  const std::uint32_t place = original.fragment_offset + offset;
+  more |= original.more_fragments;
+  ip.total_length = rte_cpu_to_be_16(static_cast<std::uint16_t>(rte_pktmbuf_pkt_len(piece)));
+  ip.fragment_offset = rte_cpu_to_be_16(static_cast<std::uint16_t>(place / 8 | (more ? RTE_IPV4_HDR_MF_FLAG : 0)));
+  set_checksum(ip);
+}
+
+void finish_v6(rte_mbuf* piece, const Cut& cut, std::uint32_t offset, bool more) {
+  auto* ip = at<std::uint8_t>(piece, 0);
+  auto* fragment = ip + cut.header;
+  put_be16(ip + 4, static_cast<std::uint16_t>(rte_pktmbuf_pkt_len(piece) - kIpv6Header));
+  fragment[0] = ip[6];
+  fragment[1] = 0;
+  put_be16(fragment + 2, static_cast<std::uint16_t>(offset | (more ? 1U : 0U)));
+  const std::uint32_t id = rte_cpu_to_be_32(cut.id);
+  std::memcpy(fragment + 4, &id, sizeof id);
+  ip[6] = kProtocolFragment;
+}
+
 }  // namespace
 
-std::size_t fragment_copy(rte_mempool* pool, rte_mbuf* m, std::uint16_t mtu, std::span<rte_mbuf*> out) {
-  const auto& original = *at<rte_ipv4_hdr>(m, 0);
-  const std::uint16_t header = header_octets(original);
-  const std::uint32_t payload = rte_pktmbuf_pkt_len(m) - header;
-  if (mtu < kLeastIpv4Mtu || payload == 0) return 0;
-  const std::uint32_t piece = (mtu - header) & ~7U;
-  const std::uint32_t base = fragment_octets(original);
+std::size_t fragment_copy(rte_mempool* pool, rte_mbuf* m, std::uint16_t mtu, std::uint32_t id,
+                          std::span<rte_mbuf*> out) {
+  const auto ip = read_ip(m, 0);
+  if (!ip) return 0;
+  const bool v4 = ip->family == conf::Family::v4;
+  if (mtu < (v4 ? kLeastIpv4Mtu : kLeastIpv6Mtu) || (!v4 && ip->fragment)) return 0;
+  // IPv6: all behind the fixed header goes into the pieces, which have a fragment header each.
+  const Cut cut{
+      .header = v4 ? ip->upper : kIpv6Header, .fragment_header = v4 ? std::uint16_t{0} : kFragmentHeader, .id = id};
+  if (rte_pktmbuf_pkt_len(m) <= cut.header) return 0;
+  const std::uint32_t payload = rte_pktmbuf_pkt_len(m) - cut.header;
+  const std::uint32_t piece = (mtu - cut.header - cut.fragment_header) & ~7U;
   std::size_t count = 0;
   for (std::uint32_t offset = 0; offset < payload; offset += piece) {
     const std::uint32_t n = std::min(piece, payload - offset);
     rte_mbuf* copy = count < out.size() ? rte_pktmbuf_alloc(pool) : nullptr;
     if (copy != nullptr) out[count++] = copy;
-    auto* to = copy == nullptr
-                   ? nullptr
-                   : reinterpret_cast<std::uint8_t*>(rte_pktmbuf_append(copy, static_cast<std::uint16_t>(header + n)));
-    if (to == nullptr || !copy_octets(m, 0, header, to) || !copy_octets(m, header + offset, n, to + header)) {
+    if (copy == nullptr || !copy_piece(m, cut, offset, n, copy)) {
       rte_pktmbuf_free_bulk(out.data(), static_cast<unsigned>(count));
       return 0;
     }
-    if (offset != 0) keep_copied_options(to + kIpv4Header, header - kIpv4Header);
-    auto& ip = *at<rte_ipv4_hdr>(copy, 0);
-    const bool more = offset + n < payload || more_fragments(original);
-    ip.total_length = rte_cpu_to_be_16(static_cast<std::uint16_t>(header + n));
-    ip.fragment_offset =
-        rte_cpu_to_be_16(static_cast<std::uint16_t>((base + offset) / 8 | (more ? RTE_IPV4_HDR_MF_FLAG : 0)));
-    set_checksum(ip);
+    if (v4) {
+      finish_v4(copy, *ip, offset, offset + n < payload);
+    } else {
+      finish_v6(copy, cut, offset, offset + n < payload);
+    }
     meta(copy) = meta(m);
   }
   return count;

@@ -8,6 +8,7 @@
 #include <bit>
 
 #include "dataplane/eal.h"
+#include "dataplane/nd.h"
 
 namespace causeway::dataplane {
 namespace {
@@ -44,27 +45,50 @@ tl::expected<void, StartError> Gateway::bring_up() {
   note_ = eal->note;
   cores_ = setup_.cores.empty() ? std::vector<int>{-1} : setup_.cores;
 
-  for (std::uint16_t i = 0; i < setup_.ports.size(); ++i) {
-    auto port = Port::open(setup_.ports[i], i);
-    if (!port) return tl::unexpected(port.error());
-    (*port)->plan_queues(static_cast<std::uint16_t>(cores_.size()));
-    ports_.push_back(std::move(*port));
-  }
+  if (auto opened = open_devices(); !opened) return opened;
   if (auto made = make_pools(); !made) return made;
-  for (auto& port : ports_) {
-    if (auto started = port->start(pool_.get()); !started) return started;
+  for (auto& device : devices_) {
+    if (auto started = device->start(pool_.get()); !started) return started;
   }
   link_up_.assign(ports_.size(), true);
   return start_workers();
+}
+
+// Ports that name the same device are VLANs of it. A port with an IPv6 address has a link-local one too.
+tl::expected<void, StartError> Gateway::open_devices() {
+  for (std::uint16_t i = 0; i < setup_.ports.size(); ++i) {
+    PortSetup& port = setup_.ports[i];
+    Port* device = nullptr;
+    for (std::uint16_t other = 0; other < i; ++other) {
+      if (setup_.ports[other].device != port.device) continue;
+      if (setup_.ports[other].vlan == port.vlan)
+        return tl::unexpected(StartError{"port " + port.name + ": port " + setup_.ports[other].name +
+                                         " uses this device already, and with the same VLAN"});
+      device = ports_[other];
+    }
+    if (device == nullptr) {
+      auto opened = Port::open(port, static_cast<std::uint16_t>(devices_.size()));
+      if (!opened) return tl::unexpected(opened.error());
+      (*opened)->plan_queues(static_cast<std::uint16_t>(cores_.size()));
+      devices_.push_back(std::move(*opened));
+      device = devices_.back().get();
+    }
+    ports_.push_back(device);
+    const auto is_v6 = [](const conf::Prefix& p) { return p.address.family == conf::Family::v6; };
+    device->serve(port, std::any_of(port.addresses.begin(), port.addresses.end(), is_v6));
+    if (std::any_of(port.addresses.begin(), port.addresses.end(), is_v6))
+      port.addresses.push_back({link_local(device->mac()), 128});
+  }
+  return {};
 }
 
 tl::expected<void, StartError> Gateway::make_pools() {
   const auto workers = static_cast<std::uint32_t>(cores_.size());
   std::uint32_t buffers = 2048 + workers * Reassembly::kHeld + (workers + 1) * 2 * kPoolCache;
   std::uint32_t room = RTE_MBUF_DEFAULT_DATAROOM;
-  for (const auto& port : ports_) {
-    buffers += port->descriptors() + workers * kMaxBurst;
-    room = std::max({room, port->mtu() + kRoomBeyondMtu, port->frame_octets()});
+  for (const auto& device : devices_) {
+    buffers += device->descriptors() + workers * kMaxBurst;
+    room = std::max({room, device->mtu() + kRoomBeyondMtu, device->frame_octets()});
   }
   buffers += workers * (kPuntClasses * 512) + workers * (workers - 1) * 1024;
   buffers = std::bit_ceil(buffers) - 1;  // what a mempool keeps best
@@ -118,15 +142,22 @@ tl::expected<void, StartError> Gateway::start_workers() {
                       .mailboxes = {}};
     for (const auto& mail : mailboxes_) setup.mailboxes.push_back(mail.get());
     for (std::uint16_t p = 0; p < ports_.size(); ++p) {
-      const Port& port = *ports_[p];
-      setup.ports.push_back({.id = port.id(),
-                             .mac = port.mac(),
-                             .mtu = port.mtu(),
-                             .trusted = port.setup().trusted,
-                             .tx_queue = port.tx_queue_of(w),
-                             .tx_owner = port.tx_owner_for(w)});
-      for (std::uint16_t q = 0; q < port.rx_queues(); ++q) {
-        if (port.owner_of_queue(q) == w) setup.rx_queues.push_back({p, q});
+      const Port& device = *ports_[p];
+      setup.ports.push_back({.id = device.id(),
+                             .mac = device.mac(),
+                             .vlan = setup_.ports[p].vlan,
+                             .mtu = setup_.ports[p].mtu,
+                             .trusted = setup_.ports[p].trusted,
+                             .tx_queue = device.tx_queue_of(w),
+                             .tx_owner = device.tx_owner_for(w)});
+    }
+    for (const auto& device : devices_) {
+      WorkerSetup::RxQueue queue{.device = device->id(), .queue = 0, .vlans = {}};
+      for (std::uint16_t p = 0; p < ports_.size(); ++p) {
+        if (ports_[p] == device.get()) queue.vlans.emplace_back(setup_.ports[p].vlan, p);
+      }
+      for (queue.queue = 0; queue.queue < device->rx_queues(); ++queue.queue) {
+        if (device->owner_of_queue(queue.queue) == w) setup.rx_queues.push_back(queue);
       }
     }
     workers_.push_back(std::make_unique<Worker>(std::move(setup), shared_));
@@ -137,12 +168,13 @@ tl::expected<void, StartError> Gateway::start_workers() {
 
 Gateway::~Gateway() {
   stop_workers();
-  for (auto& port : ports_) port->stop();
+  for (auto& device : devices_) device->stop();
   drain_rings();
   NeighborCache::Effects gone;
   for (std::uint16_t p = 0; p < ports_.size(); ++p) neighbors_.forget_port(p, gone);
   workers_.clear();
   ports_.clear();
+  devices_.clear();
   if (shared_.wake_up.fd >= 0) ::close(shared_.wake_up.fd);
 }
 
@@ -201,8 +233,12 @@ std::map<std::string, std::uint64_t> Gateway::drops() const {
 
 std::vector<PortStatus> Gateway::ports() const {
   std::vector<PortStatus> out;
-  for (const auto& port : ports_) {
-    out.push_back(port->status());
+  for (std::size_t p = 0; p < ports_.size(); ++p) {
+    out.push_back(ports_[p]->status());
+    const PortSetup& setup = setup_.ports[p];
+    out.back().name = setup.name;
+    out.back().trusted = setup.trusted;
+    out.back().mtu = setup.mtu;
     if (!note_.empty()) out.back().fallbacks.push_back(note_);
   }
   return out;

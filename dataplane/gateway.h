@@ -1,7 +1,8 @@
 // The Dataplane that runs on DPDK: owns ports, pools, workers and rings, and does on the control
 // thread what workers leave to it: ARP, waiting packets, our own datagrams.
 //   gateway.cpp       start, stop, tables, what operators see
-//   gateway_poll.cpp  rings from the workers, neighbors
+//   gateway_poll.cpp  rings from the workers
+//   gateway_neighbors.cpp  ARP and neighbor discovery
 //   gateway_sas.cpp   security associations: given to workers and taken back
 //   gateway_send.cpp  our own datagrams
 #pragma once
@@ -90,6 +91,7 @@ class Gateway final : public Dataplane {
   };
 
   // gateway.cpp
+  tl::expected<void, StartError> open_devices();
   tl::expected<void, StartError> make_pools();
   tl::expected<void, StartError> start_workers();
   void stop_workers();
@@ -102,6 +104,11 @@ class Gateway final : public Dataplane {
   void take_notices(Mailbox& mail, const Sink& sink);
   void on_ike(rte_mbuf* m, const Sink& sink);
   void on_arp(rte_mbuf* m, std::uint16_t port, NeighborCache::Effects& out);
+  void on_nd(rte_mbuf* m, std::uint16_t port, NeighborCache::Effects& out);
+  void ask(const NeighborCache::Ask& question);
+  [[nodiscard]] bool owns(std::uint16_t port, const conf::IpAddress& address) const;
+  [[nodiscard]] bool on_link(std::uint16_t port, const conf::IpAddress& address) const;
+  void send_on_link(PacketPtr packet, std::uint16_t port, const Mac& to, std::uint16_t type);
   void on_wanted(const WantedNote& note, const Sink& sink);
   void apply(NeighborCache::Effects&& effects);
   void announce(std::uint16_t port);
@@ -120,6 +127,10 @@ class Gateway final : public Dataplane {
   // gateway_send.cpp
   void send_udp(const conf::Endpoint& local, const conf::Endpoint& remote, std::span<const std::uint8_t> head,
                 std::span<const std::uint8_t> body);
+  std::vector<PacketPtr> datagrams_v4(const conf::Endpoint& local, const conf::Endpoint& remote,
+                                      std::span<std::uint8_t> datagram, std::uint16_t mtu);
+  std::vector<PacketPtr> datagrams_v6(const conf::Endpoint& local, const conf::Endpoint& remote,
+                                      std::span<std::uint8_t> datagram, std::uint16_t mtu);
   void route_out(PacketPtr packet, const NextHop& hop, const conf::IpAddress& destination);
   void transmit(PacketPtr frame, std::uint16_t port, std::uint16_t worker);
   bool push(std::uint16_t worker, const Command& what);
@@ -130,7 +141,8 @@ class Gateway final : public Dataplane {
   Shared shared_;
   std::unique_ptr<rte_mempool, PoolFree> pool_, jumbo_pool_;
   std::unique_ptr<rte_rcu_qsbr, RteFree> rcu_;
-  std::vector<std::unique_ptr<Port>> ports_;
+  std::vector<std::unique_ptr<Port>> devices_;
+  std::vector<Port*> ports_;  // the device of each configured port, several of which may be VLANs of one
   std::vector<std::unique_ptr<Mailbox>> mailboxes_;
   std::vector<std::deque<Command>> backlog_;  // of commands that did not fit a ring, by worker
   std::vector<std::size_t> under_way_;        // installs and removals not reported yet, by worker
@@ -156,7 +168,7 @@ class Gateway final : public Dataplane {
   std::optional<BucketMap> buckets_;
   std::optional<SpiAllocator> spis_;
   crypto::SystemRandom random_;
-  std::uint16_t packet_id_ = 0;  // of our own datagrams
+  std::uint32_t packet_id_ = 0;  // of our own datagrams
   Counters counters_;            // the control thread's own drops
   std::string note_;
 };

@@ -1,5 +1,4 @@
-// What the control thread does with what workers send up: IKE datagrams and notices become events,
-// ARP is answered and learnt from, packets wait here for their neighbor.
+// What the control thread does with what workers send up: IKE datagrams and notices become events.
 #include <rte_cycles.h>
 #include <unistd.h>
 
@@ -7,8 +6,9 @@
 #include <cstdlib>
 #include <utility>
 
+#include "dataplane/ethernet.h"
 #include "dataplane/gateway.h"
-#include "dataplane/headers.h"
+#include "dataplane/ip_header.h"
 
 namespace causeway::dataplane {
 namespace {
@@ -85,8 +85,8 @@ void Gateway::take_notices(Mailbox& mail, const Sink& sink) {
       NeighborCache::Effects effects;
       neighbors_.used(used->port, used->address, now_ms_, effects);
       apply(std::move(effects));
-    } else if (const auto* error = std::get_if<IcmpError>(&item)) {
-      sink(Event(*error));
+    } else if (const auto* quoted = std::get_if<QuotedPacket>(&item)) {
+      sink(Event(quoted->error));
     } else if (const auto* moved = std::get_if<PeerMoved>(&item)) {
       sink(Event(*moved));
     } else if (const auto* limit = std::get_if<LimitReached>(&item)) {
@@ -115,8 +115,12 @@ void Gateway::take_punts(Mailbox& mail, std::uint16_t worker, const Sink& sink) 
         case PuntClass::ike:
           on_ike(packet.get(), sink);
           break;
-        case PuntClass::arp:
-          on_arp(packet.get(), punt.port, effects);
+        case PuntClass::neighbor:
+          if (read_ethernet(packet.get()).type == RTE_ETHER_TYPE_ARP) {
+            on_arp(packet.get(), punt.port, effects);
+          } else {
+            on_nd(packet.get(), punt.port, effects);
+          }
           break;
         case PuntClass::resolve:
           neighbors_.hold(punt.port, punt.next_hop, {std::move(packet), worker}, now_ms_, effects);
@@ -129,10 +133,11 @@ void Gateway::take_punts(Mailbox& mail, std::uint16_t worker, const Sink& sink) 
 
 void Gateway::on_ike(rte_mbuf* m, const Sink& sink) {
   const PacketMeta& about = meta(m);
-  const auto& ip = *at<rte_ipv4_hdr>(m, about.l3_offset);
+  const auto ip = read_ip(m, about.l3_offset);
+  if (!ip) return;
   IkeDatagram out;
-  out.local = {address_v4(ip.dst_addr), about.udp_encapsulated ? kPortNatt : kPortIke};
-  out.remote = {address_v4(ip.src_addr), about.outer_source_port};
+  out.local = {ip->destination_address(), about.udp_encapsulated ? kPortNatt : kPortIke};
+  out.remote = {ip->source_address(), about.outer_source_port};
   out.natt = about.udp_encapsulated;
   out.bytes.resize(rte_pktmbuf_pkt_len(m) - about.esp_offset);
   if (out.bytes.empty()) return;
@@ -140,78 +145,6 @@ void Gateway::on_ike(rte_mbuf* m, const Sink& sink) {
       rte_pktmbuf_read(m, about.esp_offset, static_cast<std::uint32_t>(out.bytes.size()), out.bytes.data());
   if (data != out.bytes.data()) std::memcpy(out.bytes.data(), data, out.bytes.size());
   sink(Event(std::move(out)));
-}
-
-// RFC 826: whoever asks for an own address of this port gets it, and is learnt; answers are learnt where
-// we asked. RFC 5227: a probe (from no address yet) is answered only.
-void Gateway::on_arp(rte_mbuf* m, std::uint16_t port, NeighborCache::Effects& out) {
-  const auto message = parse_arp(m);
-  if (!message) return counters_.drop(Drop::bad_ethernet);
-  const auto& own = setup_.ports[port].addresses;
-  const bool on_link =
-      std::any_of(own.begin(), own.end(), [&](const conf::Prefix& p) { return p.contains(message->sender); });
-  const bool ours =
-      std::any_of(own.begin(), own.end(), [&](const conf::Prefix& p) { return p.address == message->target; });
-  const NextHop* sender = tables_->routes->lookup(message->sender);
-  if (sender != nullptr && sender->kind == NextHop::Kind::local) return counters_.drop(Drop::martian);
-  if ((message->sender_mac[0] & 1) != 0) return counters_.drop(Drop::martian);
-  if (on_link)
-    neighbors_.learned(port, message->sender, message->sender_mac, !message->request, message->request && ours, now_ms_,
-                       out);
-  if (!message->request || !ours) return;
-  const Mac& mac = ports_[port]->mac();
-  transmit(make_arp(pool_.get(), message->sender_mac,
-                    {.request = false,
-                     .sender_mac = mac,
-                     .target_mac = message->sender_mac,
-                     .sender = message->target,
-                     .target = message->sender}),
-           port, ports_[port]->owner_of_queue(0));
-}
-
-void Gateway::apply(NeighborCache::Effects&& effects) {
-  counters_.drop(Drop::no_neighbor, effects.no_neighbor);
-  counters_.drop(Drop::neighbor_queue_full, effects.queue_full);
-  for (const auto& ask : effects.ask) {
-    const auto& own = setup_.ports[ask.port].addresses;
-    auto from = std::find_if(own.begin(), own.end(), [&](const conf::Prefix& p) { return p.contains(ask.address); });
-    if (from == own.end())  // a gateway beside the networks of its port: any address of the family does
-      from = std::find_if(own.begin(), own.end(),
-                          [&](const conf::Prefix& p) { return p.address.family == ask.address.family; });
-    if (from == own.end() || ask.address.family != conf::Family::v4) continue;
-    transmit(make_arp(pool_.get(), ask.to.value_or(kBroadcastMac),
-                      {.request = true,
-                       .sender_mac = ports_[ask.port]->mac(),
-                       .target_mac = {},
-                       .sender = from->address,
-                       .target = ask.address}),
-             ask.port, ports_[ask.port]->owner_of_queue(0));
-  }
-  for (auto& release : effects.release) {
-    for (auto& held : release.packets) {
-      auto* ethernet = reinterpret_cast<rte_ether_hdr*>(rte_pktmbuf_prepend(held.packet.get(), kEthernetHeader));
-      if (ethernet == nullptr) {
-        counters_.drop(Drop::no_buffer);
-        continue;
-      }
-      std::memcpy(ethernet->dst_addr.addr_bytes, release.mac.data(), 6);
-      std::memcpy(ethernet->src_addr.addr_bytes, ports_[release.port]->mac().data(), 6);
-      ethernet->ether_type = rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV4);
-      transmit(std::move(held.packet), release.port, held.worker);
-    }
-  }
-}
-
-// RFC 5227 2.3: tells the neighbors where our addresses are now.
-void Gateway::announce(std::uint16_t port) {
-  const Mac& mac = ports_[port]->mac();
-  for (const conf::Prefix& own : setup_.ports[port].addresses) {
-    if (own.address.family != conf::Family::v4) continue;
-    transmit(
-        make_arp(pool_.get(), kBroadcastMac,
-                 {.request = true, .sender_mac = mac, .target_mac = {}, .sender = own.address, .target = own.address}),
-        port, ports_[port]->owner_of_queue(0));
-  }
 }
 
 void Gateway::watch_links(const Sink& sink) {

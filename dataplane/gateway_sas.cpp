@@ -48,7 +48,7 @@ void Gateway::install(SaSpec spec, std::uint64_t token) {
     command(record.worker, InstallInbound{record.inbound.get(), token});
   } else {
     const NextHop* hop = tables_->routes->lookup(spec.remote.address);
-    const std::uint16_t port_mtu = hop == nullptr ? kLeastPathMtu : ports_[hop->port]->mtu();
+    const std::uint16_t port_mtu = hop == nullptr ? kLeastPathMtu : setup_.ports[hop->port].mtu;
     auto made = make_outbound(spec, *engine_, random_, port_mtu, SOCKET_ID_ANY);
     if (!made) return refuse(spec, token, made.error());
     record.outbound = std::move(*made);

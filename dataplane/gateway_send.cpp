@@ -1,26 +1,28 @@
 // Our own datagrams (IKE and keepalives): built here with their checksums, in fragments where they are
-// larger than the port takes (RFC 791 3.2), and handed to the worker that sends for the port.
+// larger than the port takes (RFC 791 3.2, RFC 8200 4.5), and handed to the worker that sends for the port.
 #include <algorithm>
 #include <array>
 
 #include "dataplane/gateway.h"
-#include "dataplane/headers.h"
+#include "dataplane/ip_header.h"
 
 namespace causeway::dataplane {
 namespace {
 
 constexpr std::size_t kBacklogLimit = 4096;  // frames that wait for room in a worker's command ring
 
-// RFC 768 over the pseudo header and the datagram; zero is sent as all ones.
-std::uint16_t udp_checksum(const rte_ipv4_hdr& ip, std::span<const std::uint8_t> datagram) {
-  rte_ipv4_hdr pseudo = ip;
-  pseudo.total_length = rte_cpu_to_be_16(static_cast<std::uint16_t>(kIpv4Header + datagram.size()));
-  std::uint32_t sum = rte_ipv4_phdr_cksum(&pseudo, 0);
-  sum += rte_raw_cksum(datagram.data(), datagram.size());
-  sum = (sum & 0xffff) + (sum >> 16);
-  sum = (sum & 0xffff) + (sum >> 16);
-  const auto value = static_cast<std::uint16_t>(~sum);
-  return value == 0 ? std::uint16_t{0xffff} : value;
+constexpr std::size_t kLargestDatagram = 65535 - kIpv6Header;
+
+// Empty where the pool is.
+PacketPtr packet_of(rte_mempool* pool, std::span<const std::uint8_t> header, std::span<const std::uint8_t> body) {
+  PacketPtr m(rte_pktmbuf_alloc(pool));
+  if (!m) return m;
+  auto* to = reinterpret_cast<std::uint8_t*>(
+      rte_pktmbuf_append(m.get(), static_cast<std::uint16_t>(header.size() + body.size())));
+  if (to == nullptr) return nullptr;
+  std::copy(header.begin(), header.end(), to);
+  std::copy(body.begin(), body.end(), to + header.size());
+  return m;
 }
 
 }  // namespace
@@ -39,10 +41,8 @@ void Gateway::send_keepalive(const conf::Endpoint& local, const conf::Endpoint& 
 void Gateway::send_udp(const conf::Endpoint& local, const conf::Endpoint& remote, std::span<const std::uint8_t> head,
                        std::span<const std::uint8_t> body) {
   const std::size_t length = kUdpHeader + head.size() + body.size();
-  if (local.address.family != conf::Family::v4 || remote.address.family != conf::Family::v4 ||
-      length > 65535 - kIpv4Header)
-    return counters_.drop(Drop::too_big);
   const NextHop* hop = tables_->routes->lookup(remote.address);
+  if (local.address.family != remote.address.family || length > kLargestDatagram) return counters_.drop(Drop::too_big);
   if (hop == nullptr || hop->kind == NextHop::Kind::local || hop->kind == NextHop::Kind::broadcast)
     return counters_.drop(Drop::no_route);
 
@@ -52,30 +52,73 @@ void Gateway::send_udp(const conf::Endpoint& local, const conf::Endpoint& remote
   put_be16(&datagram[4], static_cast<std::uint16_t>(length));
   std::copy(head.begin(), head.end(), datagram.begin() + kUdpHeader);
   std::copy(body.begin(), body.end(), datagram.begin() + static_cast<std::ptrdiff_t>(kUdpHeader + head.size()));
+  IpHeader addresses{.family = local.address.family,
+                     .source = local.address.octets.data(),
+                     .destination = remote.address.octets.data()};
+  const std::uint16_t sum =
+      upper_checksum(addresses, datagram.data(), static_cast<std::uint32_t>(length), kProtocolUdp);
+  std::memcpy(&datagram[6], &sum, sizeof sum);
+
+  ++packet_id_;
+  const std::uint16_t mtu = setup_.ports[hop->port].mtu;
+  auto packets = addresses.family == conf::Family::v4 ? datagrams_v4(local, remote, datagram, mtu)
+                                                      : datagrams_v6(local, remote, datagram, mtu);
+  for (PacketPtr& packet : packets) {
+    if (!packet) return counters_.drop(Drop::no_buffer);
+    route_out(std::move(packet), *hop, remote.address);
+  }
+}
+
+std::vector<PacketPtr> Gateway::datagrams_v4(const conf::Endpoint& local, const conf::Endpoint& remote,
+                                             std::span<std::uint8_t> datagram, std::uint16_t mtu) {
   rte_ipv4_hdr ip{};
   ip.version_ihl = RTE_IPV4_VHL_DEF;
-  ip.packet_id = rte_cpu_to_be_16(++packet_id_);
+  ip.packet_id = rte_cpu_to_be_16(static_cast<std::uint16_t>(packet_id_));
   ip.time_to_live = 64;
   ip.next_proto_id = kProtocolUdp;
   ip.src_addr = network_order_v4(local.address);
   ip.dst_addr = network_order_v4(remote.address);
-  const std::uint16_t sum = udp_checksum(ip, datagram);
-  std::memcpy(&datagram[6], &sum, sizeof sum);
-
-  const std::size_t piece = (ports_[hop->port]->mtu() - kIpv4Header) & ~std::size_t{7};
-  for (std::size_t offset = 0; offset < length; offset += piece) {
-    const std::size_t n = std::min(piece, length - offset);
-    PacketPtr m(rte_pktmbuf_alloc(pool_.get()));
-    auto* at = m ? rte_pktmbuf_append(m.get(), static_cast<std::uint16_t>(kIpv4Header + n)) : nullptr;
-    if (at == nullptr) return counters_.drop(Drop::no_buffer);
-    const bool more = offset + n < length;
+  std::vector<PacketPtr> out;
+  const std::size_t piece = (mtu - kIpv4Header) & ~std::size_t{7};
+  for (std::size_t offset = 0; offset < datagram.size(); offset += piece) {
+    const std::size_t n = std::min(piece, datagram.size() - offset);
+    const bool more = offset + n < datagram.size();
     ip.total_length = rte_cpu_to_be_16(static_cast<std::uint16_t>(kIpv4Header + n));
     ip.fragment_offset = rte_cpu_to_be_16(static_cast<std::uint16_t>(offset / 8 | (more ? RTE_IPV4_HDR_MF_FLAG : 0)));
     set_checksum(ip);
-    std::memcpy(at, &ip, kIpv4Header);
-    std::memcpy(at + kIpv4Header, datagram.data() + offset, n);
-    route_out(std::move(m), *hop, remote.address);
+    out.push_back(
+        packet_of(pool_.get(), {reinterpret_cast<const std::uint8_t*>(&ip), kIpv4Header}, datagram.subspan(offset, n)));
   }
+  return out;
+}
+
+std::vector<PacketPtr> Gateway::datagrams_v6(const conf::Endpoint& local, const conf::Endpoint& remote,
+                                             std::span<std::uint8_t> datagram, std::uint16_t mtu) {
+  std::array<std::uint8_t, kIpv6Header + kFragmentHeader> ip{0x60};
+  ip[6] = kProtocolUdp;
+  ip[7] = 64;
+  std::copy_n(local.address.octets.begin(), 16, ip.begin() + 8);
+  std::copy_n(remote.address.octets.begin(), 16, ip.begin() + 24);
+  if (kIpv6Header + datagram.size() <= mtu) {
+    put_be16(&ip[4], static_cast<std::uint16_t>(datagram.size()));
+    std::vector<PacketPtr> one;
+    one.push_back(packet_of(pool_.get(), std::span(ip).first(kIpv6Header), datagram));
+    return one;
+  }
+  ip[6] = kProtocolFragment;
+  ip[kIpv6Header] = kProtocolUdp;
+  const std::uint32_t id = rte_cpu_to_be_32(packet_id_);
+  std::memcpy(&ip[kIpv6Header + 4], &id, sizeof id);
+  std::vector<PacketPtr> out;
+  const std::size_t piece = (mtu - ip.size()) & ~std::size_t{7};
+  for (std::size_t offset = 0; offset < datagram.size(); offset += piece) {
+    const std::size_t n = std::min(piece, datagram.size() - offset);
+    const bool more = offset + n < datagram.size();
+    put_be16(&ip[4], static_cast<std::uint16_t>(kFragmentHeader + n));
+    put_be16(&ip[kIpv6Header + 2], static_cast<std::uint16_t>(offset | (more ? 1U : 0U)));
+    out.push_back(packet_of(pool_.get(), ip, datagram.subspan(offset, n)));
+  }
+  return out;
 }
 
 // Never through policy: our own outer packets do not enter a tunnel.

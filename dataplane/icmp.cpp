@@ -1,6 +1,7 @@
 #include "dataplane/icmp.h"
 
 #include <algorithm>
+#include <array>
 
 #include "dataplane/headers.h"
 
@@ -8,115 +9,164 @@ namespace causeway::dataplane {
 namespace {
 
 constexpr std::uint16_t kIcmpHeader = 8;
-constexpr std::uint16_t kErrorOctets = 576;  // RFC 1812 4.3.2.3: as much of the original as fits in 576
+constexpr std::uint16_t kErrorOctets = 576;  // RFC 1812 4.3.2.3: as much of the original as fits in it; v6: 1280
 
-bool is_error(std::uint8_t type) {
-  return type == kIcmpUnreachable || type == 4 || type == 5 || type == kIcmpTimeExceeded || type == kIcmpParameter;
+// Types and codes of the two versions (RFC 792, RFC 1812 5.2.7; RFC 4443 3).
+constexpr std::uint8_t kEcho4 = 8, kEchoReply4 = 0, kUnreachable4 = 3, kFragmentationNeeded4 = 4;
+constexpr std::uint8_t kEcho6 = 128, kEchoReply6 = 129, kTooBig6 = 2, kRedirect6 = 137;
+
+struct TypeCode {
+  std::uint8_t type, code;
+};
+TypeCode type_of(IcmpReason reason, conf::Family family) {
+  static constexpr std::array<TypeCode, 5> kV4 = {{{3, 4}, {11, 0}, {3, 0}, {3, 1}, {3, 13}}};
+  static constexpr std::array<TypeCode, 5> kV6 = {{{2, 0}, {3, 0}, {1, 0}, {1, 3}, {1, 1}}};
+  return (family == conf::Family::v4 ? kV4 : kV6)[static_cast<std::size_t>(reason)];
 }
 
-bool may_be_reported(rte_mbuf* m) {
-  const auto& ip = *at<rte_ipv4_hdr>(m, 0);
-  if (fragment_octets(ip) != 0) return false;
-  const std::uint8_t* destination = destination_octets(ip);
-  const std::uint8_t* source = source_octets(ip);
-  if (destination[0] >= 224 || source[0] >= 224 || source[0] == 0 || source[0] == 127) return false;
-  if (ip.next_proto_id == kProtocolIcmp) {
-    const std::uint16_t header = header_octets(ip);
-    if (rte_pktmbuf_data_len(m) <= header || is_error(*at<std::uint8_t>(m, header))) return false;
+bool is_error(std::uint8_t type, conf::Family family) {
+  if (family == conf::Family::v6) return type < 128;
+  return type == kUnreachable4 || type == 4 || type == 5 || type == 11 || type == 12;
+}
+
+bool is_host(const std::uint8_t* a, conf::Family family) {
+  if (family == conf::Family::v4) return a[0] != 0 && a[0] != 127 && a[0] < 224;
+  return a[0] != 0xff && std::any_of(a, a + 16, [](std::uint8_t o) { return o != 0; });
+}
+
+bool may_be_reported(rte_mbuf* m, const IpHeader& ip, IcmpReason reason) {
+  if (ip.later_fragment || !is_host(ip.source, ip.family)) return false;
+  const bool multicast = ip.family == conf::Family::v4 ? ip.destination[0] >= 224 : ip.destination[0] == 0xff;
+  if (multicast && !(ip.family == conf::Family::v6 && reason == IcmpReason::too_big)) return false;
+  if (ip.protocol != ip.icmp_protocol()) return true;
+  if (rte_pktmbuf_data_len(m) <= ip.upper) return false;
+  const std::uint8_t type = *at<std::uint8_t>(m, ip.upper);
+  return !is_error(type, ip.family) && !(ip.family == conf::Family::v6 && type == kRedirect6);
+}
+
+// The IP header of a message of ours with `payload` octets.
+std::uint16_t put_header(std::uint8_t* to, const conf::IpAddress& source, const std::uint8_t* destination,
+                         std::uint16_t payload) {
+  if (source.family == conf::Family::v4) {
+    auto& ip = *reinterpret_cast<rte_ipv4_hdr*>(to);
+    ip.version_ihl = RTE_IPV4_VHL_DEF;
+    ip.type_of_service = 0xc0;  // RFC 1812 4.3.2.5: precedence internetwork control
+    ip.total_length = rte_cpu_to_be_16(static_cast<std::uint16_t>(kIpv4Header + payload));
+    ip.time_to_live = 64;
+    ip.next_proto_id = kProtocolIcmp;
+    std::memcpy(to + offsetof(rte_ipv4_hdr, src_addr), source.octets.data(), 4);
+    std::memcpy(to + offsetof(rte_ipv4_hdr, dst_addr), destination, 4);
+    set_checksum(ip);
+    return kIpv4Header;
   }
-  return true;
+  to[0] = 0x60;
+  put_be16(to + 4, payload);
+  to[6] = kProtocolIcmp6;
+  to[7] = 64;
+  std::memcpy(to + 8, source.octets.data(), 16);
+  std::memcpy(to + 24, destination, 16);
+  return kIpv6Header;
 }
 
 }  // namespace
 
-bool icmp_holds(rte_mbuf* m) {
-  const auto& ip = *at<rte_ipv4_hdr>(m, 0);
-  const std::uint16_t header = header_octets(ip);
+bool icmp_holds(rte_mbuf* m, const IpHeader& ip) {
   const std::uint32_t length = rte_pktmbuf_pkt_len(m);
-  if (length < std::uint32_t{header} + kIcmpHeader || rte_pktmbuf_data_len(m) < header + kIcmpHeader) return false;
-  std::uint16_t sum = 0;
-  return rte_raw_cksum_mbuf(m, header, length - header, &sum) == 0 && sum == 0xffff;
+  if (length < std::uint32_t{ip.upper} + kIcmpHeader || rte_pktmbuf_data_len(m) < ip.upper + kIcmpHeader) return false;
+  return upper_checksum_holds(m, ip, ip.upper, length - ip.upper, ip.icmp_protocol());
 }
 
-void make_echo_reply(rte_mbuf* m) {
-  auto& ip = *at<rte_ipv4_hdr>(m, 0);
-  const std::uint32_t asker = ip.src_addr;
-  ip.src_addr = ip.dst_addr;
-  ip.dst_addr = asker;
-  ip.time_to_live = 64;
-  ip.fragment_offset = 0;
-  ip.packet_id = 0;
-  set_checksum(ip);
-  auto* icmp = at<std::uint8_t>(m, header_octets(ip));
-  icmp[0] = kIcmpEchoReply;
-  // RFC 1624: the type went from 8 to 0, so the sum falls by 0x0800 and its complement rises.
-  std::uint32_t sum = be16(icmp + 2) + 0x0800U;
+bool is_echo_request(rte_mbuf* m, const IpHeader& ip) {
+  return *at<std::uint8_t>(m, ip.upper) == (ip.family == conf::Family::v4 ? kEcho4 : kEcho6);
+}
+
+void make_echo_reply(rte_mbuf* m, const IpHeader& ip) {
+  auto* packet = at<std::uint8_t>(m, 0);
+  const std::size_t size = ip.address_octets();
+  auto* addresses = packet + (ip.source - packet);
+  std::swap_ranges(addresses, addresses + size, addresses + size);
+  auto* icmp = packet + ip.upper;
+  if (ip.family == conf::Family::v4) {
+    auto& header = *at<rte_ipv4_hdr>(m, 0);
+    header.time_to_live = 64;
+    header.fragment_offset = 0;
+    header.packet_id = 0;
+    set_checksum(header);
+  } else {
+    packet[7] = 64;
+  }
+  // RFC 1624: the pseudo header's addresses changed places, which sums to the same; only the type counts.
+  const std::uint8_t reply = ip.family == conf::Family::v4 ? kEchoReply4 : kEchoReply6;
+  std::uint32_t sum = be16(icmp + 2) + (std::uint32_t{icmp[0]} << 8) + (0xffffU - (std::uint32_t{reply} << 8));
+  icmp[0] = reply;
   sum = (sum & 0xffff) + (sum >> 16);
-  put_be16(icmp + 2, static_cast<std::uint16_t>(sum));
+  put_be16(icmp + 2, static_cast<std::uint16_t>((sum & 0xffff) + (sum >> 16)));
 }
 
-PacketPtr make_icmp_error(rte_mempool* pool, rte_mbuf* original, std::uint8_t type, std::uint8_t code,
-                          std::uint16_t mtu, std::uint32_t source) {
-  if (!may_be_reported(original)) return nullptr;
+PacketPtr make_icmp_error(rte_mempool* pool, rte_mbuf* original, const IpHeader& ip, IcmpReason reason,
+                          std::uint16_t mtu, const conf::IpAddress& source) {
+  if (source.family != ip.family || !may_be_reported(original, ip, reason)) return nullptr;
   PacketPtr m(rte_pktmbuf_alloc(pool));
   if (!m) return m;
-  const auto& quoted = *at<rte_ipv4_hdr>(original, 0);
-  const std::uint16_t quote = static_cast<std::uint16_t>(
-      std::min<std::uint32_t>(rte_pktmbuf_data_len(original), kErrorOctets - kIpv4Header - kIcmpHeader));
-  const std::uint16_t total = static_cast<std::uint16_t>(kIpv4Header + kIcmpHeader + quote);
-  auto* bytes = reinterpret_cast<std::uint8_t*>(rte_pktmbuf_append(m.get(), total));
+  const bool v4 = ip.family == conf::Family::v4;
+  const std::uint16_t header = v4 ? kIpv4Header : kIpv6Header, most = v4 ? kErrorOctets : kLeastIpv6Mtu;
+  const auto quote =
+      static_cast<std::uint16_t>(std::min<std::uint32_t>(rte_pktmbuf_data_len(original), most - header - kIcmpHeader));
+  const auto payload = static_cast<std::uint16_t>(kIcmpHeader + quote);
+  auto* bytes =
+      reinterpret_cast<std::uint8_t*>(rte_pktmbuf_append(m.get(), static_cast<std::uint16_t>(header + payload)));
   if (bytes == nullptr) return nullptr;
-  std::memset(bytes, 0, kIpv4Header + kIcmpHeader);
-  auto& ip = *at<rte_ipv4_hdr>(m.get(), 0);
-  ip.version_ihl = RTE_IPV4_VHL_DEF;
-  ip.type_of_service = 0xc0;  // RFC 1812 4.3.2.5: precedence internetwork control
-  ip.total_length = rte_cpu_to_be_16(total);
-  ip.time_to_live = 64;
-  ip.next_proto_id = kProtocolIcmp;
-  ip.src_addr = source;
-  ip.dst_addr = quoted.src_addr;
-  set_checksum(ip);
-  std::uint8_t* icmp = bytes + kIpv4Header;
-  icmp[0] = type;
-  icmp[1] = code;
-  if (type == kIcmpUnreachable && code == kCodeFragmentationNeeded) put_be16(icmp + 6, mtu);
+  std::memset(bytes, 0, header + kIcmpHeader);
+  put_header(bytes, source, ip.source, payload);
+  std::uint8_t* icmp = bytes + header;
+  const TypeCode about = type_of(reason, ip.family);
+  icmp[0] = about.type;
+  icmp[1] = about.code;
+  if (reason == IcmpReason::too_big) put_be16(icmp + 6, mtu);
   std::memcpy(icmp + kIcmpHeader, rte_pktmbuf_mtod(original, const void*), quote);
-  const std::uint16_t sum = static_cast<std::uint16_t>(~rte_raw_cksum(icmp, kIcmpHeader + std::size_t{quote}));
+  const auto made = read_ip(m.get(), 0);
+  const std::uint16_t sum = upper_checksum(*made, icmp, payload, ip.icmp_protocol());
   std::memcpy(icmp + 2, &sum, sizeof sum);
   return m;
 }
 
-std::optional<QuotedPacket> read_icmp_error(rte_mbuf* m) {
-  const auto& ip = *at<rte_ipv4_hdr>(m, 0);
-  const std::uint16_t header = header_octets(ip);
+std::optional<QuotedPacket> read_icmp_error(rte_mbuf* m, const IpHeader& ip) {
+  const auto* icmp = at<std::uint8_t>(m, ip.upper);
+  if (!is_error(icmp[0], ip.family)) return std::nullopt;
+  const auto quote = static_cast<std::uint16_t>(ip.upper + kIcmpHeader);
+  const auto inner = read_ip(m, quote);
   const std::uint32_t length = rte_pktmbuf_data_len(m);
-  const std::uint16_t quote = static_cast<std::uint16_t>(header + kIcmpHeader);
-  if (length < std::uint32_t{quote} + kIpv4Header) return std::nullopt;
-  const auto* icmp = at<std::uint8_t>(m, header);
-  if (!is_error(icmp[0])) return std::nullopt;
-  const auto& inner = *at<rte_ipv4_hdr>(m, quote);
-  const std::uint16_t inner_header = header_octets(inner);
-  if (inner.version_ihl >> 4 != 4 || inner_header < kIpv4Header || length < std::uint32_t{quote} + inner_header + 8 ||
-      fragment_octets(inner) != 0)
+  if (!inner || inner->family != ip.family || inner->later_fragment || length < std::uint32_t{quote} + inner->upper + 8)
     return std::nullopt;
-  const auto* transport = at<std::uint8_t>(m, static_cast<std::uint16_t>(quote + inner_header));
+  const auto* upper = at<std::uint8_t>(m, static_cast<std::uint16_t>(quote + inner->upper));
   QuotedPacket out;
-  out.quoted_source = inner.src_addr;
-  out.error.from = address_v4(ip.src_addr);
-  out.error.quoted_remote.address = address_v4(inner.dst_addr);
+  out.source = inner->source_address();
+  out.error.from = ip.source_address();
+  out.error.quoted_remote.address = inner->destination_address();
   out.error.type = icmp[0];
   out.error.code = icmp[1];
-  if (icmp[0] == kIcmpUnreachable && icmp[1] == kCodeFragmentationNeeded) out.error.mtu = be16(icmp + 6);
-  if (inner.next_proto_id == kProtocolEsp) {
-    out.error.spi = be32(transport);
+  if (ip.family == conf::Family::v4 && icmp[0] == kUnreachable4 && icmp[1] == kFragmentationNeeded4)
+    out.error.mtu = be16(icmp + 6);
+  if (ip.family == conf::Family::v6 && icmp[0] == kTooBig6)
+    out.error.mtu = static_cast<std::uint16_t>(std::min<std::uint32_t>(be32(icmp + 4), UINT16_MAX));
+  out.ip_id = static_cast<std::uint16_t>(ip.family == conf::Family::v4 ? be16(at<std::uint8_t>(m, quote) + 4) : 0);
+  out.dont_fragment = inner->dont_fragment;
+  if (inner->protocol == kProtocolEsp) {
+    out.error.spi = be32(upper);
+    out.sequence = be32(upper + 4);
     return out;
   }
-  if (inner.next_proto_id != kProtocolUdp) return std::nullopt;
-  const std::uint16_t source_port = be16(transport);
+  if (inner->protocol != kProtocolUdp) return std::nullopt;
+  const std::uint16_t source_port = be16(upper);
   if (source_port != kPortIke && source_port != kPortNatt) return std::nullopt;
-  out.error.quoted_remote.port = be16(transport + 2);
-  if (source_port == kPortNatt && length >= std::uint32_t{quote} + inner_header + kUdpHeader + 4)
-    out.error.spi = be32(transport + kUdpHeader);  // zero is the non-ESP marker: an IKE message
+  out.error.quoted_remote.port = be16(upper + 2);
+  if (source_port != kPortNatt) return out;
+  out.udp_encapsulated = true;
+  out.udp_length = be16(upper + 4);
+  if (length >= std::uint32_t{quote} + inner->upper + kUdpHeader + 8 && be32(upper + kUdpHeader) != 0) {
+    out.error.spi = be32(upper + kUdpHeader);  // zero is the non-ESP marker: an IKE message
+    out.sequence = be32(upper + kUdpHeader + 4);
+  }
   return out;
 }
 

@@ -11,6 +11,7 @@
 
 #include "dataplane/counters.h"
 #include "dataplane/dataplane.h"
+#include "dataplane/icmp.h"
 #include "dataplane/packet.h"
 #include "dataplane/spsc_ring.h"
 
@@ -77,10 +78,10 @@ struct StaleNeighborUsed {
   std::uint16_t port;
   conf::IpAddress address;
 };
-using Notice = std::variant<WantedNote, StaleNeighborUsed, IcmpError, PeerMoved, LimitReached>;
+using Notice = std::variant<WantedNote, StaleNeighborUsed, QuotedPacket, PeerMoved, LimitReached>;
 
 // A packet for the control thread. Classes have a ring and a rate each, so that none starves another.
-enum class PuntClass : std::uint8_t { ike, arp, resolve };
+enum class PuntClass : std::uint8_t { ike, neighbor, resolve };
 inline constexpr std::size_t kPuntClasses = 3;
 struct Punt {
   rte_mbuf* packet = nullptr;

@@ -108,6 +108,12 @@ void Port::plan_queues(std::uint16_t workers) {
   rte_eth_dev_adjust_nb_rx_tx_desc(id_, &rx_descriptors_, &tx_descriptors_);
 }
 
+void Port::serve(const PortSetup& port, bool ipv6) {
+  mtu_ = std::max(mtu_, port.mtu);
+  multicast_ |= ipv6;
+  tagged_ |= port.vlan != 0;
+}
+
 tl::expected<void, StartError> Port::start(rte_mempool* pool) {
   rte_eth_conf conf{};
   conf.rxmode.mtu = RTE_ETHER_MTU;
@@ -124,8 +130,8 @@ tl::expected<void, StartError> Port::start(rte_mempool* pool) {
   if (const int error = rte_eth_dev_configure(id_, rx_queues_, tx_queues_, &conf); error != 0)
     return tl::unexpected(failed("cannot be configured", error));
   // Before start: some drivers refuse it later. Others cannot change it, but carry what their link does.
-  if (const int error = rte_eth_dev_set_mtu(id_, setup_.mtu); error != 0 && setup_.mtu != RTE_ETHER_MTU)
-    fallbacks_.push_back("mtu " + std::to_string(setup_.mtu) + ": the device does not set it (" + reason(error) + ")");
+  if (const int error = rte_eth_dev_set_mtu(id_, mtu_); error != 0 && mtu_ != RTE_ETHER_MTU)
+    fallbacks_.push_back("mtu " + std::to_string(mtu_) + ": the device does not set it (" + reason(error) + ")");
   const int socket = rte_eth_dev_socket_id(id_);
   const auto node = socket < 0 ? static_cast<unsigned>(SOCKET_ID_ANY) : static_cast<unsigned>(socket);
   for (std::uint16_t q = 0; q < rx_queues_; ++q) {
@@ -138,6 +144,10 @@ tl::expected<void, StartError> Port::start(rte_mempool* pool) {
   }
   if (const int error = rte_eth_dev_start(id_); error != 0) return tl::unexpected(failed("cannot be started", error));
   started_ = true;
+  if (multicast_) {
+    if (const int error = rte_eth_allmulticast_enable(id_); error != 0)
+      fallbacks_.push_back("all-multicast, for neighbor discovery: " + reason(error));
+  }
   return {};
 }
 
@@ -180,7 +190,7 @@ PortStatus Port::status() const {
   out.mac = text.data();
   out.up = link_up();
   out.trusted = setup_.trusted;
-  out.mtu = setup_.mtu;
+  out.mtu = mtu_;
   out.rx_queues = rx_queues_;
   out.tx_queues = tx_queues_;
   out.fallbacks = fallbacks_;

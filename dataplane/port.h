@@ -29,6 +29,8 @@ class Port {
 
   // How many receive and transmit queues the device will have with so many workers.
   void plan_queues(std::uint16_t workers);
+  // Before start: one of the configured ports that are on this device.
+  void serve(const PortSetup& port, bool ipv6);
   tl::expected<void, StartError> start(rte_mempool* pool);
   void stop();
 
@@ -51,7 +53,7 @@ class Port {
   }
   // The largest frame that the device puts into one buffer where that is not the MTU's; 0: the MTU's.
   [[nodiscard]] std::uint32_t frame_octets() const { return frame_octets_; }
-  [[nodiscard]] std::uint16_t mtu() const { return setup_.mtu; }
+  [[nodiscard]] std::uint16_t mtu() const { return mtu_; }  // the largest of its ports'
   [[nodiscard]] const Mac& mac() const { return mac_; }
   [[nodiscard]] const PortSetup& setup() const { return setup_; }
   [[nodiscard]] PortStatus status() const;
@@ -71,6 +73,9 @@ class Port {
   std::uint16_t workers_ = 1, rx_queues_ = 1, tx_queues_ = 1;
   std::uint16_t rx_descriptors_ = 1024, tx_descriptors_ = 1024;
   std::uint32_t frame_octets_ = 0;
+  std::uint16_t mtu_ = 0;
+  bool multicast_ = false;  // neighbor discovery needs it
+  bool tagged_ = false;     // some port is a VLAN
   std::vector<std::string> fallbacks_;
   bool started_ = false;
 };

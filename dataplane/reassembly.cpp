@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "dataplane/headers.h"
+#include "dataplane/ip_header.h"
 #include "dataplane/packet.h"
 
 namespace causeway::dataplane {
@@ -64,17 +65,20 @@ Reassembly::Fit Reassembly::fit(const Slot& slot, const Piece& piece, bool more)
 
 PacketPtr Reassembly::add(PacketPtr fragment, std::uint64_t now_ms) {
   const std::uint16_t l3 = meta(fragment.get()).l3_offset;
-  const auto& ip = *at<rte_ipv4_hdr>(fragment.get(), l3);
-  const std::uint16_t header = header_octets(ip);
-  const bool more = more_fragments(ip);
-  const Piece piece{fragment.get(), fragment_octets(ip),
-                    static_cast<std::uint16_t>(rte_be_to_cpu_16(ip.total_length) - header),
-                    static_cast<std::uint16_t>(l3 + header)};
-  if (piece.length == 0 || (more && piece.length % 8 != 0) || piece.offset + piece.length > kLargestPayload) {
+  const auto ip = read_ip(fragment.get(), l3);
+  // What follows the header, or behind IPv6's fragment header; rte_pktmbuf_pkt_len() is the packet's own length.
+  const std::uint32_t front = !ip ? 0 : ip->family == conf::Family::v4 ? ip->upper : ip->fragment_at + kFragmentHeader;
+  if (!ip || !ip->fragment || ip->total <= front || (ip->more_fragments && (ip->total - front) % 8 != 0) ||
+      ip->fragment_offset + (ip->total - front) > kLargestPayload) {
     counters_.drop(Drop::fragment_invalid);
     return nullptr;
   }
-  const Key key{address_v4(ip.src_addr), address_v4(ip.dst_addr), rte_be_to_cpu_16(ip.packet_id), ip.next_proto_id};
+  const bool more = ip->more_fragments;
+  const Piece piece{fragment.get(), ip->fragment_offset, static_cast<std::uint16_t>(ip->total - front),
+                    static_cast<std::uint16_t>(l3 + front)};
+  // IPv6 datagrams are told apart without the protocol, which only the first fragment knows for sure.
+  const Key key{ip->source_address(), ip->destination_address(), ip->id,
+                ip->family == conf::Family::v4 ? ip->protocol : std::uint8_t{0}};
   Slot& slot = slot_for(key, now_ms);
   switch (fit(slot, piece, more)) {
     case Fit::duplicate:
@@ -106,7 +110,8 @@ PacketPtr Reassembly::assemble(Slot& slot) {
   const Piece& first = *std::find_if(slot.pieces.begin(), slot.pieces.begin() + slot.count,
                                      [](const Piece& p) { return p.offset == 0; });
   const std::uint16_t l3 = meta(first.packet).l3_offset;
-  const std::uint16_t header = static_cast<std::uint16_t>(first.data - l3);
+  const auto ip = read_ip(first.packet, l3);
+  const std::uint16_t header = ip->family == conf::Family::v4 ? ip->upper : ip->fragment_at;
   PacketPtr whole(rte_pktmbuf_alloc(pool_));
   const std::uint32_t size = header + slot.total;
   auto* to = whole && size <= rte_pktmbuf_tailroom(whole.get())
@@ -123,10 +128,15 @@ PacketPtr Reassembly::assemble(Slot& slot) {
     const void* from = rte_pktmbuf_read(piece.packet, piece.data, piece.length, place);
     if (from != place) std::memcpy(place, from, piece.length);
   }
-  auto& ip = *at<rte_ipv4_hdr>(whole.get(), 0);
-  ip.total_length = rte_cpu_to_be_16(static_cast<std::uint16_t>(size));
-  ip.fragment_offset = 0;
-  set_checksum(ip);
+  if (ip->family == conf::Family::v4) {
+    auto& made = *at<rte_ipv4_hdr>(whole.get(), 0);
+    made.total_length = rte_cpu_to_be_16(static_cast<std::uint16_t>(size));
+    made.fragment_offset = 0;
+    set_checksum(made);
+  } else {
+    put_be16(to + 4, static_cast<std::uint16_t>(size - kIpv6Header));
+    to[ip->next_header_at] = *at<std::uint8_t>(first.packet, static_cast<std::uint16_t>(l3 + ip->fragment_at));
+  }
   meta(whole.get()) = meta(first.packet);
   meta(whole.get()).l3_offset = 0;
   held_ -= slot.count;

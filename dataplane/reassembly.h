@@ -1,6 +1,6 @@
 // Putting together datagrams that are addressed to us and come in fragments: some peers' first IKE
 // message, ESP from peers that fragment after encryption. Bounded in datagrams, fragments and time.
-// RFC 791 3.2; overlaps are refused with the whole datagram (RFC 5722's rule, for IPv4 too).
+// RFC 791 3.2, RFC 8200 4.5; overlaps are refused with the whole datagram (RFC 5722's rule, for IPv4 too).
 //
 // Not rte_ip_frag: it takes at most eight fragments a datagram in Debian's build, and does not say which
 // of its three reasons a fragment was given up for, which our drop names promise.
@@ -32,7 +32,7 @@ class Reassembly {
   Reassembly(const Reassembly&) = delete;
   Reassembly& operator=(const Reassembly&) = delete;
 
-  // Takes a checked IPv4 fragment whose header is at meta.l3_offset. The datagram when it is complete,
+  // Takes a checked fragment whose IP header is at meta.l3_offset. The datagram when it is complete,
   // with the metadata of its first fragment and l3_offset 0; else nothing: it is kept, or dropped and counted.
   PacketPtr add(PacketPtr fragment, std::uint64_t now_ms);
   // Gives up what waits too long. Cheap when called often.

@@ -34,6 +34,9 @@ class RouteTable {
   // Octets in network order. nullptr: no route.
   [[nodiscard]] const NextHop* lookup4(const std::uint8_t* address) const { return hop(v4_.lookup(address)); }
   [[nodiscard]] const NextHop* lookup6(const std::uint8_t* address) const { return hop(v6_.lookup(address)); }
+  [[nodiscard]] const NextHop* lookup(conf::Family family, const std::uint8_t* address) const {
+    return family == conf::Family::v4 ? lookup4(address) : lookup6(address);
+  }
   [[nodiscard]] const NextHop* lookup(const conf::IpAddress& a) const {
     return a.family == conf::Family::v4 ? lookup4(a.octets.data()) : lookup6(a.octets.data());
   }

@@ -1,8 +1,10 @@
 // ESP in and out of a worker: which worker, which SA, and what becomes of packets before and behind the
 // two ESP stages (esp.h).
+#include <algorithm>
+
 #include "dataplane/fragment.h"
-#include "dataplane/headers.h"
 #include "dataplane/icmp.h"
+#include "dataplane/ip_header.h"
 #include "dataplane/sa.h"
 #include "dataplane/worker.h"
 
@@ -29,15 +31,15 @@ void Worker::decrypt() {
 
 // Inside the selectors of its SA. It is routed like any packet, and may enter another tunnel.
 void Worker::on_decrypted(rte_mbuf* m) {
-  if (*at<std::uint8_t>(m, 0) >> 4 != 4) return drop(m, Drop::no_route);
-  const auto& ip = *at<rte_ipv4_hdr>(m, 0);
-  if (!checksum_holds(ip)) return drop(m, Drop::bad_ip_checksum);
-  const NextHop* from = tables_->routes->lookup4(source_octets(ip));
+  const auto ip = read_ip(m, 0);
+  if (!ip || ip->source_routed) return drop(m, Drop::bad_ip_header);
+  if (ip->family == conf::Family::v4 && !checksum_holds(*at<rte_ipv4_hdr>(m, 0))) return drop(m, Drop::bad_ip_checksum);
+  const NextHop* from = tables_->routes->lookup(ip->family, ip->source);
   if (from != nullptr && from->kind == NextHop::Kind::local) return drop(m, Drop::martian);
-  const NextHop* to = tables_->routes->lookup4(destination_octets(ip));
-  if (to == nullptr || to->kind != NextHop::Kind::local) return forward(m);
-  if (ip.next_proto_id != kProtocolIcmp) return drop(m, Drop::not_for_us);
-  if (is_fragment(ip)) {
+  const NextHop* to = tables_->routes->lookup(ip->family, ip->destination);
+  if (to == nullptr || to->kind != NextHop::Kind::local) return forward(m, *ip);
+  if (ip->protocol != ip->icmp_protocol()) return drop(m, Drop::not_for_us);
+  if (ip->fragment) {
     meta(m).l3_offset = 0;
     m = reassembly_.add(PacketPtr(m), now_ms_).release();
     if (m == nullptr) return;
@@ -54,8 +56,7 @@ void Worker::protect(rte_mbuf* m, const PolicyRule& rule) {
 void Worker::encrypt_for_child(rte_mbuf* m) {
   OutboundSa* sa = sas_.find_outbound(meta(m).child);
   if (sa == nullptr) {
-    const PolicyRule* rule = tables_->policies->match(flow_of(m, 0));
-    if (rule != nullptr && rule->wake_on_traffic) want(m, *rule);
+    want(m);
     return drop(m, Drop::no_sa);
   }
   meta(m).sa.outbound = sa;
@@ -63,14 +64,16 @@ void Worker::encrypt_for_child(rte_mbuf* m) {
   if (to_encrypt_.count == kMaxBurst) encrypt();
 }
 
-void Worker::want(rte_mbuf* m, const PolicyRule& rule) {
-  if (!wanted_.take(now_ms_)) return;
-  const Flow flow = flow_of(m, 0);
-  const auto& ip = *at<rte_ipv4_hdr>(m, 0);
-  notice(WantedNote{.tunnel = rule.tunnel,
-                    .child = rule.child,
-                    .source = address_v4(ip.src_addr),
-                    .destination = address_v4(ip.dst_addr),
+void Worker::want(rte_mbuf* m) {
+  const auto ip = read_ip(m, 0);
+  if (!ip) return;
+  const Flow flow = flow_of(m, 0, *ip);
+  const PolicyRule* rule = tables_->policies->match(flow);
+  if (rule == nullptr || !rule->wake_on_traffic || !wanted_.take(now_ms_)) return;
+  notice(WantedNote{.tunnel = rule->tunnel,
+                    .child = rule->child,
+                    .source = ip->source_address(),
+                    .destination = ip->destination_address(),
                     .protocol = flow.protocol,
                     .ports = flow.ports,
                     .source_port = flow.source_port,
@@ -105,14 +108,16 @@ void Worker::encrypt_burst(std::span<rte_mbuf* const> packets, bool again) {
 // the sender is told the tunnel's MTU. `again`: false for what was cut already.
 void Worker::on_too_big(rte_mbuf* m, bool again) {
   const OutboundSa& sa = *meta(m).sa.outbound;
-  const auto mtu = static_cast<std::uint16_t>(std::min<std::uint32_t>(sa.inner_mtu, UINT16_MAX));
-  if (meta(m).inner_df || !again) {
-    meta(m).sa.outbound->counters.too_big.add();
-    send_icmp_error(m, kIcmpUnreachable, kCodeFragmentationNeeded, mtu);
+  const bool v6 = *at<std::uint8_t>(m, 0) >> 4 == 6;
+  // RFC 8200 5: no link says less than 1280 of itself.
+  const auto mtu =
+      static_cast<std::uint16_t>(std::clamp<std::uint32_t>(sa.inner_mtu, v6 ? kLeastIpv6Mtu : 0, UINT16_MAX));
+  if (meta(m).inner_df || v6 || !again) {
+    send_icmp_error(m, IcmpReason::too_big, mtu);
     return drop(m, Drop::too_big);
   }
   std::array<rte_mbuf*, kMaxPieces> pieces;
-  const std::size_t n = fragment_copy(setup_.pool, m, mtu, pieces);
+  const std::size_t n = fragment_copy(setup_.pool, m, mtu, ++fragment_id_, pieces);
   if (n == 0) return drop(m, Drop::no_buffer);
   counters_.fragmented.add();
   rte_pktmbuf_free(m);
@@ -121,13 +126,14 @@ void Worker::on_too_big(rte_mbuf* m, bool again) {
 
 // By route alone: our own outer packets never enter a tunnel.
 void Worker::send_outer(rte_mbuf* m) {
-  const auto& ip = *at<rte_ipv4_hdr>(m, 0);
-  const NextHop* hop = tables_->routes->lookup4(destination_octets(ip));
+  const auto ip = read_ip(m, 0);
+  const NextHop* hop = ip ? tables_->routes->lookup(ip->family, ip->destination) : nullptr;
   if (hop == nullptr || hop->kind == NextHop::Kind::local || hop->kind == NextHop::Kind::broadcast) {
     meta(m).sa.outbound->counters.no_route.add();
     return drop(m, Drop::no_route);
   }
-  if (rte_pktmbuf_pkt_len(m) > setup_.ports[hop->port].mtu && dont_fragment(ip)) return drop(m, Drop::too_big);
+  const bool fixed = ip->family == conf::Family::v4 && ip->dont_fragment;  // over IPv6 the source may cut its own
+  if (fixed && rte_pktmbuf_pkt_len(m) > setup_.ports[hop->port].mtu) return drop(m, Drop::too_big);
   fit_and_send(m, *hop);
 }
 

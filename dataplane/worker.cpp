@@ -32,7 +32,7 @@ Worker::Worker(WorkerSetup setup, Shared& shared)
       sas_(*setup_.codec, SOCKET_ID_ANY),
       reassembly_(setup_.jumbo_pool, counters_),
       tx_(setup_.ports.size()),
-      // per second and at once: IKE, ARP, packets that wait for a neighbor
+      // per second and at once: IKE, ARP and neighbor discovery, packets that wait for a neighbor
       punt_limits_{TokenBucket(20'000, 400), TokenBucket(5'000, 200), TokenBucket(5'000, 400)} {}
 
 std::uint64_t Worker::now_ms() const {
@@ -137,21 +137,26 @@ void Worker::on(const SetPathMtu& command) {
 
 bool Worker::receive(const WorkerSetup::RxQueue& queue) {
   std::array<rte_mbuf*, kMaxBurst> frames;
-  const std::uint16_t n = rte_eth_rx_burst(setup_.ports[queue.port].id, queue.queue, frames.data(), kMaxBurst);
+  const std::uint16_t n = rte_eth_rx_burst(queue.device, queue.queue, frames.data(), kMaxBurst);
   if (n == 0) return false;
   counters_.rx.add(n);
-  for (std::uint16_t i = 0; i < n; ++i) {
-    rte_prefetch0(rte_pktmbuf_mtod(frames[i], void*));
-    meta(frames[i]).in_port = queue.port;
-  }
-  process({frames.data(), n});
+  for (std::uint16_t i = 0; i < n; ++i) rte_prefetch0(rte_pktmbuf_mtod(frames[i], void*));
+  process({frames.data(), n}, queue);
   return true;
 }
 
-void Worker::process(std::span<rte_mbuf*> frames) {
+void Worker::process(std::span<rte_mbuf*> frames, const WorkerSetup::RxQueue& queue) {
   for (rte_mbuf* m : frames) {
-    const std::uint16_t port = meta(m).in_port;
-    dispatch(m, classify(m, setup_.ports[port], port, *tables_->routes));
+    const EthernetHeader ethernet = read_ethernet(m);
+    const auto port = std::find_if(queue.vlans.begin(), queue.vlans.end(),
+                                   [&](const auto& vlan) { return vlan.first == ethernet.vlan; });
+    meta(m) = PacketMeta{};
+    if (port == queue.vlans.end()) {
+      drop(m, ethernet.octets == 0 ? Drop::truncated : Drop::bad_ethernet);
+      continue;
+    }
+    meta(m).in_port = port->second;
+    dispatch(m, classify(m, ethernet, setup_.ports[port->second], *tables_->routes));
   }
   finish();
 }
@@ -173,8 +178,8 @@ void Worker::dispatch(rte_mbuf* m, Verdict verdict) {
       return on_fragment(m);
     case Verdict::ike:
       return punt(PuntClass::ike, {.packet = m, .port = port, .next_hop = {}});
-    case Verdict::arp:
-      return punt(PuntClass::arp, {.packet = m, .port = port, .next_hop = {}});
+    case Verdict::neighbor:
+      return punt(PuntClass::neighbor, {.packet = m, .port = port, .next_hop = {}});
     case Verdict::keepalive:
       counters_.keepalives.add();
       return rte_pktmbuf_free(m);
@@ -186,7 +191,7 @@ void Worker::on_fragment(rte_mbuf* m) {
   if (!whole) return;
   rte_mbuf* datagram = whole.release();
   const std::uint16_t port = meta(datagram).in_port;
-  dispatch(datagram, classify_ip(datagram, setup_.ports[port], port, *tables_->routes));
+  dispatch(datagram, classify_ip(datagram, setup_.ports[port], *tables_->routes));
 }
 
 bool Worker::take_hand_overs() {

@@ -15,6 +15,7 @@
 #include "crypto/esp_engine.h"
 #include "dataplane/classify.h"
 #include "dataplane/esp.h"
+#include "dataplane/icmp.h"
 #include "dataplane/mailbox.h"
 #include "dataplane/packet.h"
 #include "dataplane/packet_ptr.h"
@@ -41,7 +42,8 @@ struct WorkerSetup {
   conf::Polling polling = conf::Polling::busy;
   std::vector<PortView> ports;
   struct RxQueue {
-    std::uint16_t port, queue;
+    std::uint16_t device, queue;                                 // DPDK's numbers
+    std::vector<std::pair<std::uint16_t, std::uint16_t>> vlans;  // VLAN (0: untagged) and its port, of `ports`
   };
   std::vector<RxQueue> rx_queues;
   rte_mempool* pool = nullptr;
@@ -73,7 +75,7 @@ class Worker {
   void on(const SetEndpoints& command);
   void on(const SetPathMtu& command);
   bool take_hand_overs();
-  void process(std::span<rte_mbuf*> frames);
+  void process(std::span<rte_mbuf*> frames, const WorkerSetup::RxQueue& queue);
   void dispatch(rte_mbuf* m, Verdict verdict);
   void on_fragment(rte_mbuf* m);
   void report(const Report& what);
@@ -90,17 +92,17 @@ class Worker {
   void encrypt_burst(std::span<rte_mbuf* const> packets, bool again);
   void on_too_big(rte_mbuf* m, bool again);
   void send_outer(rte_mbuf* m);
-  void want(rte_mbuf* m, const PolicyRule& rule);
+  void want(rte_mbuf* m);
   void pass_on(const EspNotices& notices);
   void finish();
 
   // forward.cpp: policy and routes, on packets that start at their IP header
   void on_clear(rte_mbuf* m);
   void on_local(rte_mbuf* m);
-  void forward(rte_mbuf* m);
+  void forward(rte_mbuf* m, const IpHeader& ip);
   void send_own(PacketPtr m, std::uint16_t in_port);
   void send_ip(rte_mbuf* m, const NextHop& hop);
-  void send_icmp_error(rte_mbuf* original, std::uint8_t type, std::uint8_t code, std::uint16_t mtu);
+  void send_icmp_error(rte_mbuf* original, IcmpReason reason, std::uint16_t mtu);
   void fit_and_send(rte_mbuf* m, const NextHop& hop);
 
   // output.cpp: frames out, packets up and over
@@ -119,6 +121,7 @@ class Worker {
   Counters& counters_;
   const Tables* tables_ = nullptr;  // valid until the next quiescent state
   std::uint64_t now_ms_ = 0;
+  std::uint32_t fragment_id_ = 0;  // of our own IPv6 packets
   crypto::EspEngine engine_;
   SaTable sas_;
   Reassembly reassembly_;

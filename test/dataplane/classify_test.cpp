@@ -33,7 +33,8 @@ struct Lab : FrameLab {
 
   Verdict look(const Bytes& frame, std::uint16_t port = 0) {
     last = make(frame);
-    return classify(last.get(), views[port], port, routes);
+    meta(last.get()).in_port = port;
+    return classify(last.get(), read_ethernet(last.get()), views[port], routes);
   }
   Verdict ip(const Bytes& packet, std::uint16_t port = 0) { return look(ethernet(kOurs, kPeer, 0x0800, packet), port); }
   const PacketMeta& about() { return meta(last.get()); }
@@ -57,7 +58,7 @@ std::vector<std::pair<Verdict, Bytes>> samples() {
           {Verdict::local, frame(ipv4({.source = kFar, .destination = kWan, .protocol = 1}, icmp(8, 0, 1, body)))},
           {Verdict::clear, frame(udp_packet({.source = kFar, .destination = "10.1.0.9"}, 9, 9, body))},
           {Verdict::fragment, frame(fragments_of(udp_packet(to, 500, 500, body), 16)[0])},
-          {Verdict::arp, ethernet(Bytes(6, 0xff), kPeer, 0x0806, arp(true, kPeer, kFar, Bytes(6), kWan))}};
+          {Verdict::neighbor, ethernet(Bytes(6, 0xff), kPeer, 0x0806, arp(true, kPeer, kFar, Bytes(6), kWan))}};
 }
 
 }  // namespace
@@ -145,7 +146,7 @@ TEST_CASE("Truncation at every length is a drop, or a verdict whose promises hol
     for (std::size_t n = 0; n < frame.size(); ++n) {
       const Verdict got = lab.look({frame.begin(), frame.begin() + static_cast<std::ptrdiff_t>(n)});
       INFO("cut to " << n << " of " << frame.size());
-      if (verdict == Verdict::arp && n >= 14) continue;  // looked into later
+      if (verdict == Verdict::neighbor && n >= 14) continue;  // looked into later
       REQUIRE(got == Verdict::drop);
     }
   }
@@ -190,8 +191,8 @@ TEST_CASE("A header that is not contiguous is refused, not read beyond its buffe
   for (const auto& [verdict, frame] : samples()) {
     for (std::size_t first = 1; first < 42 && first < frame.size(); ++first) {
       lab.last = lab.make_chain(frame, first);
-      const Verdict got = classify(lab.last.get(), lab.views[0], 0, lab.routes);
-      if (got == Verdict::drop || got == Verdict::arp) continue;
+      const Verdict got = classify(lab.last.get(), read_ethernet(lab.last.get()), lab.views[0], lab.routes);
+      if (got == Verdict::drop || got == Verdict::neighbor) continue;
       REQUIRE(got == verdict);
       REQUIRE(rte_pktmbuf_data_len(lab.last.get()) >= 34);
       if (got == Verdict::esp) REQUIRE(rte_pktmbuf_data_len(lab.last.get()) >= lab.about().esp_offset + 8);
