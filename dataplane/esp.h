@@ -6,6 +6,8 @@
 #include <span>
 
 #include "conf/address.h"
+#include "dataplane/counters.h"
+#include "dataplane/ip_ids.h"
 #include "dataplane/packet.h"
 
 namespace causeway::crypto {
@@ -18,8 +20,11 @@ class SaTable;
 
 struct EspContext {
   crypto::EspEngine& engine;
-  SaTable& sas;          // this worker's SAs
-  std::uint64_t now_ms;  // control's clock as the worker knows it: for last-used times
+  SaTable& sas;  // this worker's SAs
+  IpIds& ip_ids;
+  std::uint64_t now_ms;           // control's clock as the worker knows it: for last-used times
+  rte_mempool* big = nullptr;     // for packets that cannot be worked on where they are: chains, shared buffers
+  Counter* linearised = nullptr;  // counts them
 };
 
 // What control is to be told of an SA: becomes PeerMoved or LimitReached. Each is said once per SA (a moved
@@ -59,8 +64,8 @@ struct EspOutboundOut {
 };
 
 // `packets`: data starts at the inner IP header; meta.sa.outbound is set by policy (its owner is this
-// worker) and not null; TTL is decremented already; cut to the inner packet's length. At most kMaxBurst. mbufs must be
-// direct, unshared and (until told otherwise) one segment.
+// worker) and not null; TTL is decremented already; cut to the inner packet's length. At most kMaxBurst. A packet
+// that is a chain, or shares its octets with another, is copied where it has to be.
 void esp_outbound(EspContext& context, std::span<rte_mbuf* const> packets, EspOutboundOut& out);
 
 }  // namespace causeway::dataplane

@@ -20,6 +20,7 @@
 #include "crypto/esp_engine.h"
 #include "dataplane/ecn.h"
 #include "dataplane/esp.h"
+#include "dataplane/esp_buffer.h"
 #include "dataplane/inner_packet.h"
 #include "dataplane/sa_table.h"
 
@@ -51,26 +52,25 @@ void prepare(const EspContext& context, rte_mbuf* m, crypto::EspBatch& batch, La
   InboundSa* sa = context.sas.find_inbound(packet.spi);
   if (sa == nullptr) return drop(drops, m, Drop::unknown_spi);
   packet.sa.inbound = sa;
-  // 2. The engine wants it in one piece.
-  if (m->nb_segs > 1 && rte_pktmbuf_linearize(m) != 0) return drop(drops, m, Drop::no_buffer);
-  // 3. Can it be an ESP packet of this suite?
+  // 2. Can it be an ESP packet of this suite?
   const std::uint32_t octets = m->pkt_len - packet.esp_offset;
   if (!well_formed(octets, sa->key)) return drop(drops, m, Drop::esp_malformed);
-  // 4. Worth decrypting? (first look at the window: see above)
-  auto* esp = rte_pktmbuf_mtod_offset(m, std::uint8_t*, packet.esp_offset);
-  packet.sequence = sa->window.infer(be32(esp + 4));
+  // 3. Worth decrypting? (first look at the window: see above)
+  packet.sequence = sa->window.infer(be32(rte_pktmbuf_mtod_offset(m, const std::uint8_t*, packet.esp_offset + 4)));
   if (sa->window.check(packet.sequence) != ReplayWindow::Verdict::fresh) {
     sa->counters.replayed.add();
     return drop(drops, m, Drop::replayed);
   }
-  // 5. A job for the engine.
+  // 4. A job for the engine, which wants it in one piece.
+  rte_mbuf* one = own_segment(m, 0, 0, context.big, context.linearised);
+  if (one == nullptr) return drop(drops, m, Drop::no_buffer);
   crypto::EspJob& job = batch.add();
   job.key = &sa->key;
-  job.esp = esp;
+  job.esp = rte_pktmbuf_mtod_offset(one, std::uint8_t*, meta(one).esp_offset);
   job.length = octets - sa->key.icv_octets;
-  job.sequence_high = static_cast<std::uint32_t>(packet.sequence >> 32);
+  job.sequence_high = static_cast<std::uint32_t>(meta(one).sequence >> 32);
   job.status = crypto::EspJob::Status::pending;
-  job.user = m;
+  job.user = one;
 }
 
 // Monotonic 1, 2, 3 ... (RFC 4303 2.4); every octet is looked at.
@@ -139,10 +139,25 @@ void watch_limits(InboundSa& sa, EspNotices& notices) {
   }
 }
 
+bool carries(const InboundSa& sa, const InnerPacket& inner) {
+  return any_takes(sa.remote(), inner, inner.source, inner.source_port) &&
+         any_takes(sa.local(), inner, inner.destination, inner.destination_port);
+}
+
+// RFC 4301 6.2: an ICMP error may come from any router behind the peer. What counts is the packet it is about:
+// one that we sent through this tunnel, quoted to its sender.
+bool carries_error(const InboundSa& sa, const InnerPacket& inner, std::span<const std::uint8_t> packet) {
+  const auto quoted = parse_quoted(inner, packet);
+  if (!quoted || quoted->version != inner.version) return false;
+  if (std::memcmp(quoted->source, inner.destination, inner.version == 4 ? 4 : 16) != 0) return false;
+  return any_takes(sa.local(), *quoted, quoted->source, quoted->source_port) &&
+         any_takes(sa.remote(), *quoted, quoted->destination, quoted->destination_port);
+}
+
 // What the trailer and the inner packet say. Sets `inner` and `drop_as`; true where the packet is good.
 bool open_payload(rte_mbuf* m, InboundSa& sa, std::uint8_t* payload, std::uint32_t octets, InnerPacket& inner,
                   Drop& drop_as) {
-  // 8. Trailer: pad length, next header, every octet of the padding.
+  // 7. Trailer: pad length, next header, every octet of the padding.
   const std::uint32_t pad = payload[octets - 2];
   const std::uint8_t next = payload[octets - 1];
   drop_as = Drop::bad_padding;
@@ -152,21 +167,20 @@ bool open_payload(rte_mbuf* m, InboundSa& sa, std::uint8_t* payload, std::uint32
     return false;
   }
   if (next != kNextIpv4 && next != kNextIpv6) return false;
-  // 9. The inner header; octets behind its end are TFC padding and go (RFC 4303 2.7).
+  // 8. The inner header; octets behind its end are TFC padding and go (RFC 4303 2.7).
   drop_as = Drop::bad_ip_header;
   const auto parsed = parse_inner({payload, octets - kTrailer - pad});
   if (!parsed || parsed->version != (next == kNextIpv4 ? 4 : 6)) return false;
   inner = *parsed;
   drop_as = Drop::bad_ip_checksum;
   if (inner.version == 4 && !header_checksum_holds(payload)) return false;
-  // 10. Does this SA carry it? (RFC 4301 5.2 step 4)
+  // 9. Does this SA carry it? (RFC 4301 5.2 step 4)
   drop_as = Drop::selector_mismatch;
-  if (!any_takes(sa.remote(), inner, inner.source, inner.source_port) ||
-      !any_takes(sa.local(), inner, inner.destination, inner.destination_port)) {
+  if (!carries(sa, inner) && !carries_error(sa, inner, {payload, inner.total})) {
     sa.counters.selector_mismatch.add();
     return false;
   }
-  // 11. Congestion marks of the path.
+  // 10. Congestion marks of the path.
   drop_as = Drop::ecn_dropped;
   return merge_ecn(payload, inner.version, outer_traffic_class(m));
 }
@@ -175,13 +189,13 @@ void finish(const EspContext& context, const crypto::EspJob& job, EspInboundOut&
   auto* m = static_cast<rte_mbuf*>(job.user);
   PacketMeta& packet = meta(m);
   InboundSa& sa = *packet.sa.inbound;
-  // 6. Authentic?
+  // 5. Authentic?
   if (job.status == crypto::EspJob::Status::icv_failed) {
     sa.counters.icv_failed.add();
     return drop(out.drops, m, Drop::icv_failed);
   }
   if (job.status != crypto::EspJob::Status::ok) return drop(out.drops, m, Drop::crypto_failed);
-  // 7. Still fresh? Then it takes its place in the window.
+  // 6. Still fresh? Then it takes its place in the window.
   if (sa.window.check(packet.sequence) != ReplayWindow::Verdict::fresh) {
     sa.counters.replayed.add();
     return drop(out.drops, m, Drop::replayed);
@@ -190,13 +204,13 @@ void finish(const EspContext& context, const crypto::EspJob& job, EspInboundOut&
   sa.counters.sequence.set(sa.window.top());
   sa.counters.last_used_ms.set(context.now_ms);
   if (sa.hard_told) return drop(out.drops, m, Drop::sa_expired);
-  // 8-11.
+  // 7-10.
   std::uint8_t* payload = job.esp + kSpiAndSequence + sa.key.iv_octets;
   const std::uint32_t octets = job.length - kSpiAndSequence - sa.key.iv_octets;
   InnerPacket inner;
   Drop why{};
   if (!open_payload(m, sa, payload, octets, inner, why)) return drop(out.drops, m, why);
-  // 12. What is left is the inner packet.
+  // 11. What is left is the inner packet.
   sa.counters.packets.add();
   sa.counters.bytes.add(inner.total);
   watch_limits(sa, out.notices);

@@ -9,6 +9,7 @@
 #include "crypto/esp_engine.h"
 #include "dataplane/ecn.h"
 #include "dataplane/esp.h"
+#include "dataplane/esp_buffer.h"
 #include "dataplane/sa.h"
 
 namespace causeway::dataplane {
@@ -17,6 +18,7 @@ namespace {
 
 constexpr std::uint8_t kNextIpv4 = 4, kNextIpv6 = 41;
 constexpr std::uint32_t kTrailer = 2;
+constexpr std::uint32_t kLeastIpv6Mtu = 1280;
 constexpr std::uint16_t kDf = RTE_IPV4_HDR_DF_FLAG;
 
 constexpr auto kPadding = [] {  // RFC 4303 2.4
@@ -43,6 +45,7 @@ struct Inner {
   std::uint8_t next_header;
   std::uint8_t traffic_class;
   bool df;
+  bool may_cut_outer = false;  // IPv6 that has no smaller size to be told of
 };
 Inner look_at(const std::uint8_t* ip) {
   if (ip[0] >> 4 == 4) return {kNextIpv4, ip[1], (ip[6] & 0x40) != 0};
@@ -68,11 +71,11 @@ bool outer_df(const OutboundSa& sa, bool inner_df) {
 }
 
 // The sum over the constant part is in the SA; the fields of this packet are added to it (RFC 1071).
-void write_ipv4(OutboundSa& sa, std::uint8_t* ip, std::uint32_t total, const Inner& inner) {
-  const bool df = outer_df(sa, inner.df);
+void write_ipv4(const OutboundSa& sa, std::uint8_t* ip, std::uint32_t total, const Inner& inner, IpIds& ids) {
+  const bool df = inner.may_cut_outer ? false : outer_df(sa, inner.df);
   // With DF the identification is free (RFC 6864 4.1): it carries the sequence number, by which an ICMP error
   // that quotes only eight octets is matched.
-  const std::uint16_t id = df ? static_cast<std::uint16_t>(sa.sequence) : ++sa.ip_id;
+  const std::uint16_t id = df ? static_cast<std::uint16_t>(sa.sequence) : ids.next(sa.ip_id_slot);
   ip[1] = outer_traffic_class(sa, inner.traffic_class);
   store_be16(ip + 2, total);
   store_be16(ip + 4, id);
@@ -92,10 +95,10 @@ void write_ipv6(const OutboundSa& sa, std::uint8_t* ip, std::uint32_t total, con
   store_be16(ip + 4, total - sa.ip_octets);
 }
 
-void write_outer(OutboundSa& sa, std::uint8_t* ip, std::uint32_t total, const Inner& inner) {
+void write_outer(const OutboundSa& sa, std::uint8_t* ip, std::uint32_t total, const Inner& inner, IpIds& ids) {
   std::memcpy(ip, sa.header, sa.header_octets);
   if (sa.ip_octets == sizeof(rte_ipv4_hdr))
-    write_ipv4(sa, ip, total, inner);
+    write_ipv4(sa, ip, total, inner, ids);
   else
     write_ipv6(sa, ip, total, inner);
   if (sa.udp_encap) store_be16(ip + sa.ip_octets + 4, total - sa.ip_octets);  // checksum zero: RFC 3948 2.1
@@ -133,45 +136,50 @@ bool stopped(OutboundSa& sa, EspNotices& notices, Drop& why) {
 void prepare(const EspContext& context, rte_mbuf* m, crypto::EspBatch& batch, EspOutboundOut& out) {
   PacketMeta& packet = meta(m);
   OutboundSa& sa = *packet.sa.outbound;
-  // 1. The engine wants it in one piece, and ours alone.
-  if (m->nb_segs > 1 && rte_pktmbuf_linearize(m) != 0) return drop(out.drops, m, Drop::no_buffer);
   const std::uint32_t octets = m->pkt_len;
-  const Inner inner = look_at(rte_pktmbuf_mtod(m, const std::uint8_t*));
-  // 2. Does it fit the path?
+  Inner inner = look_at(rte_pktmbuf_mtod(m, const std::uint8_t*));
+  // 1. Does it fit the path? IPv6 takes no packet-too-big below its least MTU (RFC 8200 5): then the outer
+  // packet is what gets fragmented.
   if (octets > sa.inner_mtu) {
+    inner.may_cut_outer = inner.next_header == kNextIpv6 && octets <= kLeastIpv6Mtu;
     packet.inner_df = inner.df && (sa.df != conf::DfPolicy::ignore || inner.next_header == kNextIpv6);
-    return out.too_big.push(m);
+    if (!inner.may_cut_outer) return out.too_big.push(m);
   }
-  // 3. May the SA still send? Then the packet gets the next number, for good: none is given back.
+  // 2. May the SA still send?
   Drop why{};
   if (stopped(sa, out.notices, why)) return drop(out.drops, m, why);
-  packet.sequence = ++sa.sequence;
-  // 4. Room around the inner packet; DPDK's headroom and our pools are made for it.
+  // 3. Room around the inner packet, in one piece; DPDK's headroom and our pools are made for it.
   const std::uint32_t block = sa.sizes.block, iv = sa.sizes.iv, icv = sa.sizes.icv;
   const std::uint32_t pad = (block - (octets + kTrailer) % block) % block;
   const auto head = static_cast<std::uint16_t>(sa.header_octets + iv);
+  rte_mbuf* one = own_segment(m, head, pad + kTrailer + icv, context.big, context.linearised);
+  if (one == nullptr) return drop(out.drops, m, Drop::no_buffer);
+  m = one;
   auto* trailer =
       reinterpret_cast<std::uint8_t*>(rte_pktmbuf_append(m, static_cast<std::uint16_t>(pad + kTrailer + icv)));
   auto* start = reinterpret_cast<std::uint8_t*>(rte_pktmbuf_prepend(m, head));
-  if (trailer == nullptr || start == nullptr) return drop(out.drops, m, Drop::no_buffer);
+  // 4. The next number, for good: none is given back.
+  const std::uint64_t sequence = ++sa.sequence;
   // 5. Padding, pad length, next header.
   std::memcpy(trailer, kPadding.data(), pad);
   trailer[pad] = static_cast<std::uint8_t>(pad);
   trailer[pad + 1] = inner.next_header;
   // 6. Outer headers and IV.
-  write_outer(sa, start, m->pkt_len, inner);
-  write_iv(start + sa.header_octets, sa.sizes.iv, packet.sequence);
+  write_outer(sa, start, m->pkt_len, inner, context.ip_ids);
+  write_iv(start + sa.header_octets, sa.sizes.iv, sequence);
   // 7. A job for the engine.
   crypto::EspJob& job = batch.add();
   job.key = &sa.key;
   job.esp = start + sa.header_octets - 8;
   job.length = 8 + iv + octets + pad + kTrailer;
-  job.sequence_high = static_cast<std::uint32_t>(packet.sequence >> 32);
+  job.sequence_high = static_cast<std::uint32_t>(sequence >> 32);
   job.status = crypto::EspJob::Status::pending;
   job.user = m;
-  packet.l3_offset = 0;
-  packet.esp_offset = static_cast<std::uint16_t>(sa.header_octets - 8);
-  packet.spi = sa.spi;
+  PacketMeta& sent = meta(m);
+  sent.l3_offset = 0;
+  sent.esp_offset = static_cast<std::uint16_t>(sa.header_octets - 8);
+  sent.spi = sa.spi;
+  sent.sequence = sequence;
   sa.counters.packets.add();
   sa.counters.bytes.add(octets);
   sa.counters.sequence.set(sa.sequence);

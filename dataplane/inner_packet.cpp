@@ -36,12 +36,16 @@ void read_ports(Octets upper, InnerPacket& packet) {
   }
 }
 
-std::optional<InnerPacket> parse_v4(Octets octets) {
+enum class Extent { whole, quoted };  // a quotation may end before the packet does
+
+std::optional<InnerPacket> parse_v4(Octets octets, Extent extent) {
   if (octets.size() < 20) return std::nullopt;
   InnerPacket packet;
   packet.version = 4;
   const std::uint32_t header = (octets[0] & 15U) * 4U;
   packet.total = be16(&octets[2]);
+  if (extent == Extent::quoted && packet.total > octets.size())
+    packet.total = static_cast<std::uint32_t>(octets.size());
   if (header < 20 || packet.total < header || packet.total > octets.size()) return std::nullopt;
   packet.protocol = octets[9];
   packet.source = &octets[12];
@@ -53,13 +57,15 @@ std::optional<InnerPacket> parse_v4(Octets octets) {
   return packet;
 }
 
-std::optional<InnerPacket> parse_v6(Octets octets) {
+std::optional<InnerPacket> parse_v6(Octets octets, Extent extent) {
   constexpr std::uint32_t kHeader = 40;
   constexpr int kMaxExtensions = 8;
   if (octets.size() < kHeader) return std::nullopt;
   InnerPacket packet;
   packet.version = 6;
   packet.total = kHeader + be16(&octets[4]);
+  if (extent == Extent::quoted && packet.total > octets.size())
+    packet.total = static_cast<std::uint32_t>(octets.size());
   if (packet.total > octets.size()) return std::nullopt;
   packet.source = &octets[8];
   packet.destination = &octets[24];
@@ -89,18 +95,35 @@ std::optional<InnerPacket> parse_v6(Octets octets) {
   return packet;
 }
 
-}  // namespace
-
-std::optional<InnerPacket> parse_inner(Octets octets) {
+std::optional<InnerPacket> parse(Octets octets, Extent extent) {
   if (octets.empty()) return std::nullopt;
   switch (octets[0] >> 4) {
     case 4:
-      return parse_v4(octets);
+      return parse_v4(octets, extent);
     case 6:
-      return parse_v6(octets);
+      return parse_v6(octets, extent);
     default:
       return std::nullopt;
   }
+}
+
+bool is_icmp_error(const InnerPacket& packet, std::uint8_t type) {
+  if (packet.version == 6) return packet.protocol == 58 && type < 128;
+  constexpr std::uint8_t kUnreachable = 3, kSourceQuench = 4, kTimeExceeded = 11, kParameterProblem = 12;
+  return packet.protocol == 1 &&
+         (type == kUnreachable || type == kSourceQuench || type == kTimeExceeded || type == kParameterProblem);
+}
+
+}  // namespace
+
+std::optional<InnerPacket> parse_inner(Octets octets) { return parse(octets, Extent::whole); }
+
+std::optional<InnerPacket> parse_quoted(const InnerPacket& packet, Octets octets) {
+  constexpr std::uint32_t kIcmpHeader = 8;
+  if (!packet.ports_known || packet.total > octets.size() || packet.total - packet.upper_offset < kIcmpHeader)
+    return std::nullopt;
+  if (!is_icmp_error(packet, octets[packet.upper_offset])) return std::nullopt;
+  return parse(octets.subspan(packet.upper_offset + kIcmpHeader), Extent::quoted);
 }
 
 }  // namespace causeway::dataplane

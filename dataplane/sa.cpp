@@ -130,19 +130,21 @@ tl::expected<OutboundSaPtr, std::string> make_outbound(const SaSpec& spec, const
   // The counter never wraps (RFC 4303 3.3.3): control hears of its end while a tenth of it is left.
   sa->last_sequence = spec.suite.esn ? UINT64_MAX : UINT32_MAX;
   sa->limits.soft_packets = std::min(sa->limits.soft_packets, sa->last_sequence - sa->last_sequence / 10);
-  std::array<std::uint8_t, 18> fresh;
-  random.fill(fresh);
-  std::memcpy(&sa->ip_id, fresh.data() + 16, 2);
-  if (auto done = engine.expand(spec.suite, spec.encryption_key.bytes(), spec.integrity_key.bytes(),
-                                std::span(fresh).first<16>(), sa->key);
-      !done)
-    return tl::unexpected(done.error());
-  crypto::wipe(fresh);
+  std::array<std::uint8_t, 16> seed;
+  random.fill(seed);
+  const auto done = engine.expand(spec.suite, spec.encryption_key.bytes(), spec.integrity_key.bytes(), seed, sa->key);
+  crypto::wipe(seed);
+  if (!done) return tl::unexpected(done.error());
   return sa;
 }
 
 void set_endpoints(OutboundSa& sa, const conf::Endpoint& local, const conf::Endpoint& remote) {
   std::fill(std::begin(sa.header), std::end(sa.header), std::uint8_t{0});
+  sa.ip_id_slot = 0;
+  for (const std::uint8_t octet : local.address.octets)
+    sa.ip_id_slot = static_cast<std::uint8_t>(sa.ip_id_slot * 31 + octet);
+  for (const std::uint8_t octet : remote.address.octets)
+    sa.ip_id_slot = static_cast<std::uint8_t>(sa.ip_id_slot * 31 + octet);
   build_ip_header(sa, local, remote);
   std::size_t at = sa.ip_octets;
   if (sa.udp_encap) {

@@ -62,6 +62,7 @@ struct alignas(RTE_CACHE_LINE_SIZE) OutboundSa {
   bool ecn_compatibility = false;
   bool dscp_set = false;
   std::uint8_t dscp_value = 0;
+  std::uint8_t ip_id_slot = 0;  // of IpIds: by the outer addresses
   conf::DfPolicy df = conf::DfPolicy::copy;
   EspSizes sizes;
   std::uint32_t header_sum = 0;  // of the outer IPv4 header's constant part
@@ -76,7 +77,6 @@ struct alignas(RTE_CACHE_LINE_SIZE) OutboundSa {
 
   // Written by the owner, per packet.
   alignas(RTE_CACHE_LINE_SIZE) std::uint64_t sequence = 0;  // last used
-  std::uint16_t ip_id = 0;
   bool soft_told = false, hard_told = false;
   alignas(RTE_CACHE_LINE_SIZE) SaCounterBlock counters;
 

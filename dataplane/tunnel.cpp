@@ -20,7 +20,7 @@ void Worker::on_esp(rte_mbuf* m) {
 }
 
 void Worker::decrypt() {
-  EspContext context{engine_, sas_, now_ms_};
+  EspContext context{engine_, sas_, ip_ids_, now_ms_, setup_.jumbo_pool, &counters_.linearised};
   EspInboundOut out;
   esp_inbound(context, to_decrypt_.span(), out);
   to_decrypt_.clear();
@@ -95,7 +95,7 @@ void Worker::encrypt() {
 }
 
 void Worker::encrypt_burst(std::span<rte_mbuf* const> packets, bool again) {
-  EspContext context{engine_, sas_, now_ms_};
+  EspContext context{engine_, sas_, ip_ids_, now_ms_, setup_.jumbo_pool, &counters_.linearised};
   EspOutboundOut out;
   esp_outbound(context, packets, out);
   for (rte_mbuf* m : out.drops.span()) drop(m, meta(m).drop);

@@ -30,6 +30,7 @@ Worker::Worker(WorkerSetup setup, Shared& shared)
       counters_(mail_.counters),
       engine_(*setup_.plan),
       sas_(*setup_.codec, SOCKET_ID_ANY),
+      ip_ids_(setup_.index, static_cast<unsigned>(setup_.mailboxes.size())),
       reassembly_(setup_.jumbo_pool, counters_),
       tx_(setup_.ports.size()),
       // per second and at once: IKE, ARP and neighbor discovery, packets that wait for a neighbor

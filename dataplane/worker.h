@@ -124,6 +124,7 @@ class Worker {
   std::uint32_t fragment_id_ = 0;  // of our own IPv6 packets
   crypto::EspEngine engine_;
   SaTable sas_;
+  IpIds ip_ids_;
   Reassembly reassembly_;
   Lane to_decrypt_, to_encrypt_;  // empty between bursts
   std::vector<TxBuffer> tx_;      // by port

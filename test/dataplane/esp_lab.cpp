@@ -39,7 +39,8 @@ EspLab::EspLab(std::uint64_t seed, const crypto::EspPlan& plan)
       codec_(test_codec(seed)),
       allocator_(codec_),
       table_(codec_, SOCKET_ID_ANY),
-      context_{engine_, table_, 1000} {}
+      big_(packet_pool(127, 12'288)),
+      context_{engine_, table_, ip_ids_, 1000, big_.get(), &linearised_} {}
 
 EspLab::~EspLab() = default;
 

@@ -47,7 +47,10 @@ class EspLab {
   void outbound(std::span<rte_mbuf* const> packets, dataplane::EspOutboundOut& out);
   static Bytes octets(rte_mbuf* m);
   static void free(dataplane::Lane& lane);
-  [[nodiscard]] unsigned in_use() const { return rte_mempool_in_use_count(pool_.get()); }
+  [[nodiscard]] unsigned in_use() const {
+    return rte_mempool_in_use_count(pool_.get()) + rte_mempool_in_use_count(big_.get());
+  }
+  [[nodiscard]] std::uint64_t linearised() const { return linearised_.get(); }
 
   std::mt19937_64 random;
 
@@ -59,6 +62,9 @@ class EspLab {
   dataplane::SaTable table_;
   std::vector<dataplane::InboundSaPtr> inbound_;
   std::vector<dataplane::OutboundSaPtr> outbound_;
+  dataplane::IpIds ip_ids_{0, 1};
+  Pool big_;
+  dataplane::Counter linearised_;
   dataplane::EspContext context_;
   dataplane::ChildSlot next_child_ = 0;
 };
