@@ -57,10 +57,7 @@ build_release() {
 # Sanitizers make compilers see ghosts: warnings are errors in the plain build only.
 build_sanitized() {
   configure build-san -Dtests=true -Dbuildtype=plain -Ddebug=false -Doptimization=1 -Dcpp_args=-g1 -Db_sanitize=address,undefined -Db_lundef=false -Dwarning_level=0 -Dwerror=false
-  local targets
-  targets=$(scripts/run-cases --targets "${chosen[@]}")
-  # shellcheck disable=SC2086  # a list of targets
-  [[ -z $targets ]] || ninja -C build-san $targets
+  ninja -C build-san
 }
 
 export NINJA_STATUS='[%f/%t, %es] '
