@@ -40,6 +40,7 @@ EspLab::EspLab(std::uint64_t seed, const crypto::EspPlan& plan)
       allocator_(codec_),
       table_(codec_, SOCKET_ID_ANY),
       big_(packet_pool(127, 12'288)),
+      small_(packet_pool(511, 2'176)),
       context_{engine_, table_, ip_ids_, 1000, big_.get(), &linearised_} {}
 
 EspLab::~EspLab() = default;
@@ -105,17 +106,46 @@ OutboundSa& EspLab::install_outbound(const SaSpec& spec, std::uint16_t port_mtu)
   return *outbound_.back();
 }
 
-rte_mbuf* EspLab::packet(std::span<const std::uint8_t> octets) {
-  rte_mbuf* m = rte_pktmbuf_alloc(pool_.get());
-  if (m == nullptr) throw std::runtime_error("the packet pool is empty");
-  meta(m) = PacketMeta{};
-  std::copy(octets.begin(), octets.end(),
-            reinterpret_cast<std::uint8_t*>(rte_pktmbuf_append(m, static_cast<std::uint16_t>(octets.size()))));
-  return m;
+rte_mbuf* EspLab::packet(std::span<const std::uint8_t> octets, Lie lie, Room room, std::size_t whole) {
+  const auto fresh = [](rte_mempool* pool) {
+    rte_mbuf* m = rte_pktmbuf_alloc(pool);
+    if (m == nullptr) throw std::runtime_error("a packet pool is empty");
+    meta(m) = PacketMeta{};
+    return m;
+  };
+  const auto append = [](rte_mbuf* m, std::span<const std::uint8_t> part) {
+    auto* to = reinterpret_cast<std::uint8_t*>(rte_pktmbuf_append(m, static_cast<std::uint16_t>(part.size())));
+    if (to == nullptr) throw std::runtime_error("a packet does not fit its buffer");
+    std::copy(part.begin(), part.end(), to);
+  };
+  if (lie == Lie::pool) {
+    rte_mbuf* m = fresh(pool_.get());
+    append(m, octets);
+    return m;
+  }
+  if (lie != Lie::chain) {
+    rte_mbuf* m = fresh(pool_.get());
+    guarded_.next().attach(m, octets, room.head, room.tail,
+                           lie == Lie::guarded_front ? GuardedArea::Edge::front : GuardedArea::Edge::back);
+    return m;
+  }
+  rte_mbuf* chain = nullptr;
+  while (!octets.empty() || chain == nullptr) {
+    const std::size_t least = chain == nullptr ? whole : 1;
+    const std::size_t size = std::min(octets.size(), least + random() % 2100);
+    rte_mbuf* segment = fresh(small_.get());
+    append(segment, octets.first(size));
+    octets = octets.subspan(size);
+    if (chain == nullptr)
+      chain = segment;
+    else if (rte_pktmbuf_chain(chain, segment) != 0)
+      throw std::runtime_error("the chain is too long");
+  }
+  return chain;
 }
 
-rte_mbuf* EspLab::received(std::span<const std::uint8_t> outer) {
-  rte_mbuf* m = packet(outer);
+rte_mbuf* EspLab::received(std::span<const std::uint8_t> outer, Lie lie) {
+  rte_mbuf* m = packet(outer, lie, {}, std::min<std::size_t>(outer.size(), 64));
   PacketMeta& p = meta(m);
   const bool v4 = outer[0] >> 4 == 4;
   const std::size_t ip = v4 ? 20 : 40;
@@ -170,6 +200,15 @@ Bytes inner_packet(std::size_t octets, conf::Family family, bool reversed, std::
     std::copy(source.octets.begin(), source.octets.end(), p.begin() + 8);
     std::copy(destination.octets.begin(), destination.octets.end(), p.begin() + 24);
     at = 40;
+  }
+  if (octets - at < 8) {  // no room for UDP: an experimental protocol (RFC 3692)
+    p[family == conf::Family::v4 ? 9 : 6] = 253;
+    if (family == conf::Family::v4) {
+      auto& ip = *reinterpret_cast<rte_ipv4_hdr*>(p.data());
+      ip.hdr_checksum = 0;
+      ip.hdr_checksum = rte_ipv4_cksum(&ip);
+    }
+    return p;
   }
   const std::size_t udp = octets - at;
   const std::uint8_t header[8] = {
