@@ -25,7 +25,7 @@ attacks() { # PEER: native or udp
   ping_through hosta 5
   stop sample INT
 
-  spawn hosta background ping -n -q -i 0.1 10.20.1.2
+  spawn hosta background ping -n -i 0.1 10.20.1.2
   attack replay replayed
   attack bad-icv icv_failed
   attack unknown-spi unknown_spi
@@ -34,11 +34,14 @@ attacks() { # PEER: native or udp
   attack cleartext clear_but_protected
   attack outside selector_mismatch
   stop background INT
-  matches "the ping that ran meanwhile" "$(<"$STATE/background.out")" ' 0% packet loss'
+  is "pings that went unanswered meanwhile" "$(unanswered <"$STATE/background.out")" 0
   expect "the tunnel is as before: pings pass both ways" ping_through hosta 5
   ping_through hostb 5
   is "our state" "$(tunnel_state gwa)" established
 }
+
+# Gaps before the last answer: the ping that is on its way when we stop is not lost.
+unanswered() { sed -n 's/.*icmp_seq=\([0-9]*\) .*/\1/p' | awk '{ last = $1; n++ } END { print n ? last - n : "all" }'; }
 
 attack() { # KIND DROP_NAME
   local before after
