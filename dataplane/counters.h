@@ -29,6 +29,7 @@ struct alignas(kCacheLine) Counters {
   Counter icmp_limited;               // that the rate limit kept back
   Counter fragmented;                 // packets cut before a link or a tunnel that takes less
   Counter reassembled;                // datagrams for us that came in fragments
+  Counter mss_clamped;   // SYNs whose maximum segment size was lowered
   Counter linearised;                 // chained packets made one segment
   Counter sas_inbound, sas_outbound;  // in its table now
   std::array<Counter, kDropCount> drops;

@@ -4,6 +4,7 @@
 //   gateway_poll.cpp  rings from the workers
 //   gateway_neighbors.cpp  ARP and neighbor discovery
 //   gateway_sas.cpp   security associations: given to workers and taken back
+//   gateway_mtu.cpp   what the paths to peers carry
 //   gateway_send.cpp  our own datagrams
 #pragma once
 
@@ -23,6 +24,7 @@
 #include "dataplane/dataplane.h"
 #include "dataplane/mailbox.h"
 #include "dataplane/neighbor.h"
+#include "dataplane/path_mtu.h"
 #include "dataplane/port.h"
 #include "dataplane/sa.h"
 #include "dataplane/spi.h"
@@ -86,7 +88,12 @@ class Gateway final : public Dataplane {
     OutboundSaPtr outbound;
     std::uint64_t soft_bytes = 0, hard_bytes = 0, soft_packets = 0, hard_packets = 0;  // 0: none
     bool soft_told = false, hard_told = false, removing = false;
-    std::uint32_t mtu = 0;  // effective, inner octets
+    // Outbound: where it sends, and what its packets take.
+    conf::Endpoint local = {}, remote = {};
+    bool udp_encap = false;
+    EspSizes sizes = {};
+    std::uint16_t configured_mtu = 0, fixed_path_mtu = 0;  // 0: by the inner packet; by the path
+    std::uint32_t mtu = 0;                                 // effective, inner octets
     [[nodiscard]] SaCounters counters() const { return (inbound ? inbound->counters : outbound->counters).read(); }
   };
 
@@ -123,6 +130,12 @@ class Gateway final : public Dataplane {
   void on_report(const RetireReport& report, const Sink& sink);
   void tell_limit(const LimitReached& limit, const Sink& sink);
   void check_limits(const Sink& sink);
+
+  // gateway_mtu.cpp
+  [[nodiscard]] std::uint16_t path_mtu(const SaRecord& record) const;
+  void set_mtu(const SaKey& key, SaRecord& record);
+  void on_quoted(const QuotedPacket& quoted);
+  void forget_paths();
 
   // gateway_send.cpp
   void send_udp(const conf::Endpoint& local, const conf::Endpoint& remote, std::span<const std::uint8_t> head,
@@ -162,6 +175,7 @@ class Gateway final : public Dataplane {
   std::map<SaKey, SaRecord> sas_;   // here until their Retired
   std::vector<Event> undelivered_;  // events that arose outside poll()
   std::uint64_t next_limits_ms_ = 0;
+  PathMtu path_mtus_;
   std::optional<crypto::EspPlan> plan_;
   std::optional<crypto::EspEngine> engine_;  // the control thread's, to expand keys with
   std::optional<SpiCodec> codec_;

@@ -45,6 +45,7 @@ void Gateway::poll(Milliseconds now, const Sink& sink) {
     take_punts(*mailboxes_[w], w, sink);
   }
   check_limits(sink);
+  forget_paths();
   watch_links(sink);
   if (announcements_ > 0 && now_ms_ >= next_announcement_ms_) {
     --announcements_;
@@ -86,6 +87,7 @@ void Gateway::take_notices(Mailbox& mail, const Sink& sink) {
       neighbors_.used(used->port, used->address, now_ms_, effects);
       apply(std::move(effects));
     } else if (const auto* quoted = std::get_if<QuotedPacket>(&item)) {
+      on_quoted(*quoted);
       sink(Event(quoted->error));
     } else if (const auto* moved = std::get_if<PeerMoved>(&item)) {
       sink(Event(*moved));

@@ -4,13 +4,11 @@
 #include <utility>
 
 #include "dataplane/gateway.h"
-#include "dataplane/overhead.h"
 
 namespace causeway::dataplane {
 namespace {
 
 constexpr std::uint64_t kLimitCheckMs = 500;
-constexpr std::uint16_t kLeastPathMtu = 576;
 
 }  // namespace
 
@@ -47,9 +45,13 @@ void Gateway::install(SaSpec spec, std::uint64_t token) {
     record.worker = static_cast<std::uint16_t>(buckets_->worker(codec_->decode(spec.spi).bucket));
     command(record.worker, InstallInbound{record.inbound.get(), token});
   } else {
-    const NextHop* hop = tables_->routes->lookup(spec.remote.address);
-    const std::uint16_t port_mtu = hop == nullptr ? kLeastPathMtu : setup_.ports[hop->port].mtu;
-    auto made = make_outbound(spec, *engine_, random_, port_mtu, SOCKET_ID_ANY);
+    record.local = spec.local;
+    record.remote = spec.remote;
+    record.udp_encap = spec.udp_encap;
+    record.sizes = EspSizes::of(spec.suite);
+    record.configured_mtu = spec.mtu;
+    record.fixed_path_mtu = spec.path_mtu;
+    auto made = make_outbound(spec, *engine_, random_, path_mtu(record), SOCKET_ID_ANY);
     if (!made) return refuse(spec, token, made.error());
     record.outbound = std::move(*made);
     record.mtu = record.outbound->inner_mtu;
@@ -72,7 +74,11 @@ void Gateway::remove(Direction direction, std::uint32_t spi, ChildSlot child) {
 
 void Gateway::update_endpoints(std::uint32_t spi_out, ChildSlot child, conf::Endpoint local, conf::Endpoint remote) {
   const auto it = sas_.find(key_of(Direction::outbound, spi_out, child));
-  if (it != sas_.end()) command(it->second.worker, SetEndpoints{spi_out, child, local, remote});
+  if (it == sas_.end()) return;
+  it->second.local = local;
+  it->second.remote = remote;
+  command(it->second.worker, SetEndpoints{spi_out, child, local, remote});
+  set_mtu(it->first, it->second);
 }
 
 void Gateway::take_reports(Mailbox& mail, std::uint16_t worker, const Sink& sink) {

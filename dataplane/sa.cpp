@@ -124,6 +124,7 @@ tl::expected<OutboundSaPtr, std::string> make_outbound(const SaSpec& spec, const
   sa->df = spec.df;
   sa->sizes = EspSizes::of(spec.suite);
   sa->configured_mtu = spec.mtu;
+  sa->mss = spec.mss;
   set_endpoints(*sa, spec.local, spec.remote);
   set_path_mtu(*sa, spec.path_mtu != 0 ? spec.path_mtu : port_mtu);
   sa->limits = limits_of(spec);

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <tl/expected.hpp>
@@ -68,6 +69,7 @@ struct alignas(RTE_CACHE_LINE_SIZE) OutboundSa {
   std::uint32_t header_sum = 0;  // of the outer IPv4 header's constant part
   std::uint32_t inner_mtu = 0;   // effective
   std::uint16_t configured_mtu = 0;
+  std::optional<std::uint16_t> mss;  // as configured: unset by the inner MTU, 0 not clamped
   std::uint32_t spi = 0;  // host order
   TunnelId tunnel = 0;
   ChildSlot child = 0;

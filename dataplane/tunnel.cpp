@@ -6,6 +6,7 @@
 #include "dataplane/icmp.h"
 #include "dataplane/ip_header.h"
 #include "dataplane/sa.h"
+#include "dataplane/tcp_mss.h"
 #include "dataplane/worker.h"
 
 namespace causeway::dataplane {
@@ -37,7 +38,13 @@ void Worker::on_decrypted(rte_mbuf* m) {
   const NextHop* from = tables_->routes->lookup(ip->family, ip->source);
   if (from != nullptr && from->kind == NextHop::Kind::local) return drop(m, Drop::martian);
   const NextHop* to = tables_->routes->lookup(ip->family, ip->destination);
-  if (to == nullptr || to->kind != NextHop::Kind::local) return forward(m, *ip);
+  if (to == nullptr || to->kind != NextHop::Kind::local) {
+    if (ip->protocol == kProtocolTcp) {
+      const OutboundSa* back = sas_.find_outbound(meta(m).sa.inbound->child);
+      if (back != nullptr) clamp(m, *ip, *back);
+    }
+    return forward(m, *ip);
+  }
   if (ip->protocol != ip->icmp_protocol()) return drop(m, Drop::not_for_us);
   if (ip->fragment) {
     meta(m).l3_offset = 0;
@@ -59,9 +66,18 @@ void Worker::encrypt_for_child(rte_mbuf* m) {
     want(m);
     return drop(m, Drop::no_sa);
   }
+  const auto* octets = at<std::uint8_t>(m, 0);
+  if (octets[octets[0] >> 4 == 4 ? 9 : 6] == kProtocolTcp) {
+    if (const auto ip = read_ip(m, 0); ip) clamp(m, *ip, *sa);
+  }
   meta(m).sa.outbound = sa;
   to_encrypt_.push(m);
   if (to_encrypt_.count == kMaxBurst) encrypt();
+}
+
+void Worker::clamp(rte_mbuf* m, const IpHeader& ip, const OutboundSa& sa) {
+  const std::uint16_t mss = sa.mss.value_or(mss_of(sa.inner_mtu, ip.family));
+  if (mss != 0 && clamp_mss(m, ip, mss)) counters_.mss_clamped.add();
 }
 
 void Worker::want(rte_mbuf* m) {

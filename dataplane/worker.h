@@ -92,6 +92,7 @@ class Worker {
   void encrypt_burst(std::span<rte_mbuf* const> packets, bool again);
   void on_too_big(rte_mbuf* m, bool again);
   void send_outer(rte_mbuf* m);
+  void clamp(rte_mbuf* m, const IpHeader& ip, const OutboundSa& sa);
   void want(rte_mbuf* m);
   void pass_on(const EspNotices& notices);
   void finish();

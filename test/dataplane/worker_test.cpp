@@ -228,6 +228,101 @@ TEST_CASE(
   CHECK(datagram == udp({.source = kUs, .destination = kPeer}, 500, 500, counting(4000)));
 }
 
+namespace {
+
+// A TCP SYN that offers `mss`, with a sound checksum; `odd` puts a no-operation in front of the option.
+Bytes syn(const char* source, const char* destination, std::uint16_t mss, bool odd) {
+  Bytes tcp{0x04, 0xd2, 0x00, 0x50, 0, 0, 0, 1, 0, 0, 0, 0, 0x70, 0x02, 0xff, 0xff, 0, 0, 0, 0};
+  if (odd) tcp.push_back(1);
+  tcp.insert(tcp.end(), {2, 4, static_cast<std::uint8_t>(mss >> 8), static_cast<std::uint8_t>(mss), 1, 1, 1, 1});
+  tcp.resize(28);
+  Bytes pseudo = ip_address(source);
+  const Bytes to = ip_address(destination);
+  pseudo.insert(pseudo.end(), to.begin(), to.end());
+  pseudo.insert(pseudo.end(), {0, 6, 0, 28});
+  pseudo.insert(pseudo.end(), tcp.begin(), tcp.end());
+  const std::uint16_t sum = checksum(pseudo);
+  tcp[16] = static_cast<std::uint8_t>(sum >> 8);
+  tcp[17] = static_cast<std::uint8_t>(sum);
+  return ipv4({.source = source, .destination = destination, .protocol = 6}, tcp);
+}
+bool tcp_sound(const Bytes& packet) {
+  Bytes pseudo(packet.begin() + 12, packet.begin() + 20);
+  pseudo.insert(pseudo.end(), {0, 6, 0, static_cast<std::uint8_t>(packet.size() - 20)});
+  pseudo.insert(pseudo.end(), packet.begin() + 20, packet.end());
+  return checksum(pseudo) == 0;
+}
+unsigned offered(const Bytes& packet, bool odd) {
+  const std::size_t at = odd ? 43 : 42;
+  return static_cast<unsigned>(packet[at] << 8 | packet[at + 1]);
+}
+
+}  // namespace
+
+TEST_CASE("TCP's MSS is clamped to the octet in both directions, and never raised") {
+  GatewayLab lab;
+  auto& tunnel = lab.add_tunnel();
+  for (const bool odd : {false, true}) {
+    for (const std::uint16_t mss : {1460, 1407, 1406, 1405, 536}) {
+      const unsigned expected = std::min<unsigned>(mss, 1406);  // 1446 - 40
+      lab.out(0).clear();
+      lab.out(1).clear();
+      lab.give_ip(1, syn(kHost, kFarHost, mss, odd));
+      lab.give_ip(0, reference_seal(tunnel.to_us, ++tunnel.sent, syn(kFarHost, kHost, mss, odd)));
+      REQUIRE(lab.run([&] { return lab.out(0).size() == 1 && lab.out(1).size() == 1; }));
+      const Bytes sent = reference_open(tunnel.from_us, lab.out(0)[0]).inner;
+      CHECK(offered(sent, odd) == expected);
+      CHECK(tcp_sound(sent));
+      CHECK(offered(lab.out(1)[0], odd) == expected);
+      CHECK(tcp_sound(lab.out(1)[0]));
+    }
+  }
+}
+
+TEST_CASE(
+    "An ICMP error that quotes our packet lowers the path's MTU, a forged one does not, and ten minutes raise it") {
+  for (const bool udp : {false, true}) {
+    GatewayLab lab;
+    auto& tunnel = lab.add_tunnel(udp);
+    const std::uint32_t whole = lab.gateway().effective_mtu(tunnel.from_us.spi, 0);
+    for (int i = 0; i < 5; ++i) lab.give_ip(1, outbound(100, 0x4000));
+    REQUIRE(lab.run([&] { return lab.out(0).size() == 5; }));
+    const Bytes sent = lab.out(0)[3];
+    const auto quote = [&](const Bytes& packet, std::uint16_t mtu, std::size_t octets = 28) {
+      const Bytes head(packet.begin(), packet.begin() + static_cast<std::ptrdiff_t>(octets));
+      lab.give_ip(0, ipv4({.source = "192.0.2.254", .destination = kUs, .protocol = 1}, icmp(3, 4, mtu, head)));
+      lab.settle();
+    };
+    const auto now = [&] { return lab.gateway().effective_mtu(tunnel.from_us.spi, 0); };
+    Bytes forged = sent;
+    if (udp) {
+      forged[4] ^= 0x70;  // an identification of no recent packet
+    } else {
+      forged[24] ^= 0x70;  // a sequence number never used
+    }
+    quote(mend(forged), 1300);
+    CHECK(now() == whole);
+    forged = sent;
+    forged[19] ^= 1;  // to somebody else
+    quote(mend(forged), 1300);
+    CHECK(now() == whole);
+    quote(sent, 1300);
+    CHECK(now() == whole - 200);
+    quote(sent, 1400);  // never raised by an error
+    CHECK(now() == whole - 200);
+    quote(sent, 100);
+    CHECK(now() < 576);
+    CHECK(now() > 476);
+    lab.out(1).clear();
+    lab.give_ip(1, outbound(1000, 0x4000));
+    REQUIRE(lab.run([&] { return lab.out(1).size() == 1; }));
+    CHECK(static_cast<std::uint32_t>(lab.out(1)[0][26] << 8 | lab.out(1)[0][27]) == now());
+    lab.skew += std::chrono::minutes(11);
+    lab.poll();
+    CHECK(now() == whole);
+  }
+}
+
 TEST_CASE("Traffic for a tunnel that is down is dropped, counted, and told to control once a second") {
   GatewayLab lab;
   lab.add_tunnel(false, false);

@@ -1,0 +1,51 @@
+// What the paths to peers carry, and so what tunnels do: lowered by ICMP errors that quote a packet of
+// ours, raised again after a while.
+#include <algorithm>
+
+#include "dataplane/gateway.h"
+#include "dataplane/overhead.h"
+
+namespace causeway::dataplane {
+
+// Octets of an outer packet: the port's, unless the path or the configuration says less.
+std::uint16_t Gateway::path_mtu(const SaRecord& record) const {
+  const NextHop* hop = tables_->routes->lookup(record.remote.address);
+  const std::uint16_t port = hop == nullptr ? std::uint16_t{1500} : setup_.ports[hop->port].mtu;
+  const std::uint16_t path = path_mtus_.get({record.local.address, record.remote.address}, port);
+  return record.fixed_path_mtu == 0 ? path : std::min(path, record.fixed_path_mtu);
+}
+
+void Gateway::set_mtu(const SaKey& key, SaRecord& record) {
+  const std::uint16_t path = path_mtu(record);
+  const std::uint32_t computed = inner_mtu(path, record.sizes, record.udp_encap, record.local.address.family);
+  record.mtu = record.configured_mtu == 0 ? computed : std::min<std::uint32_t>(computed, record.configured_mtu);
+  command(record.worker, SetPathMtu{key.spi, record.child, path});
+}
+
+void Gateway::on_quoted(const QuotedPacket& quoted) {
+  const bool v4 = quoted.source.family == conf::Family::v4;
+  const bool too_big = v4 ? quoted.error.type == 3 && quoted.error.code == 4 : quoted.error.type == 2;
+  if (!too_big) return;
+  const auto sent = std::find_if(sas_.begin(), sas_.end(), [&](const auto& entry) {
+    const SaRecord& r = entry.second;
+    return r.outbound && quotes(quoted, {r.local, r.remote, r.udp_encap, entry.first.spi, r.counters().sequence});
+  });
+  if (sent == sas_.end()) return;
+  const PathMtu::Path path{sent->second.local.address, sent->second.remote.address};
+  if (!path_mtus_.lower(path, quoted.error.mtu, path_mtu(sent->second), now_ms_)) return;
+  for (auto& [key, record] : sas_) {
+    if (record.outbound && record.local.address == path.local && record.remote.address == path.remote)
+      set_mtu(key, record);
+  }
+}
+
+void Gateway::forget_paths() {
+  for (const PathMtu::Path& path : path_mtus_.expire(now_ms_)) {
+    for (auto& [key, record] : sas_) {
+      if (record.outbound && record.local.address == path.local && record.remote.address == path.remote)
+        set_mtu(key, record);
+    }
+  }
+}
+
+}  // namespace causeway::dataplane
