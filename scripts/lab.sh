@@ -345,9 +345,9 @@ other_host() { if [[ $1 == hosta ]]; then echo hostb; else echo hosta; fi; }
 
 ping_through() { # FROM COUNT [PING OPTIONS]: prints ping's summary
   local from=$1 count=$2 out; shift 2
-  out=$(in_ns "$from" ping -n -q -i 0.1 -W 2 -c "$count" "$@" "$(host_address "$(other_host "$from")")") || true
+  out=$(in_ns "$from" ping -n -i 0.1 -W 2 -c "$count" "$@" "$(host_address "$(other_host "$from")")") || true
   grep -E 'packets transmitted' <<<"$out"
-  grep -q " 0% packet loss" <<<"$out"
+  grep -q " 0% packet loss" <<<"$out" || { cat <<<"$out"; return 1; }  # which ones are missing
 }
 
 # One ping of a second: for wait_for, where it is asked whether traffic flows at all.

@@ -43,7 +43,11 @@ scenario() {
 }
 
 keep_logs() {
-  local file kept=${CAUSEWAY_RESULTS:-}
+  local file side kept=${CAUSEWAY_RESULTS:-}
+  for side in gwa gwb; do
+    runs $side-causewayd || continue
+    { ctl $side status && ctl $side counters && ctl $side neighbors; } >"$STATE/$side-says.out" 2>&1
+  done
   for file in "$STATE"/case.log "$STATE"/*.out "$STATE"/gw?/charon.log; do
     [[ -s $file ]] || continue
     echo "--- ${file#"$STATE"/}"
