@@ -109,6 +109,97 @@ Bytes arp(bool request, const Bytes& sender_mac, const std::string& sender, cons
   return out;
 }
 
+Bytes ipv6_address(const std::string& text) {
+  std::vector<unsigned> head, tail;
+  std::vector<unsigned>* side = &head;
+  for (std::size_t at = 0; at < text.size();) {
+    if (text.compare(at, 2, "::") == 0) {
+      side = &tail;
+      at += 2;
+      continue;
+    }
+    if (text[at] == ':') ++at;
+    std::size_t used = 0;
+    side->push_back(static_cast<unsigned>(std::stoul(text.substr(at), &used, 16)));
+    at += used;
+  }
+  head.resize(8 - tail.size());
+  head.insert(head.end(), tail.begin(), tail.end());
+  Bytes out;
+  for (const unsigned group : head) {
+    out.push_back(static_cast<std::uint8_t>(group >> 8));
+    out.push_back(static_cast<std::uint8_t>(group));
+  }
+  return out;
+}
+
+Bytes ipv6(const Ipv6Fields& f, std::span<const std::uint8_t> body) {
+  Bytes out{static_cast<std::uint8_t>(0x60 | f.traffic_class >> 4),
+            static_cast<std::uint8_t>(f.traffic_class << 4),
+            0,
+            0,
+            0,
+            0,
+            f.next_header,
+            f.hop_limit};
+  put16(out, 4, static_cast<std::uint16_t>(body.size()));
+  const Bytes from = ipv6_address(f.source), to = ipv6_address(f.destination);
+  out.insert(out.end(), from.begin(), from.end());
+  out.insert(out.end(), to.begin(), to.end());
+  out.insert(out.end(), body.begin(), body.end());
+  return out;
+}
+
+Bytes udp6_packet(const Ipv6Fields& f, std::uint16_t source_port, std::uint16_t destination_port,
+                  std::span<const std::uint8_t> body) {
+  Bytes upper(8);
+  put16(upper, 0, source_port);
+  put16(upper, 2, destination_port);
+  put16(upper, 4, static_cast<std::uint16_t>(8 + body.size()));
+  upper.insert(upper.end(), body.begin(), body.end());
+  Bytes packet = ipv6(f, upper);
+  const std::uint16_t sum = checksum(upper, pseudo_sum(std::span(packet).subspan(8, 32), 17, upper.size()));
+  put16(packet, 46, sum == 0 ? 0xffff : sum);
+  return packet;
+}
+
+Bytes icmp6_packet(const Ipv6Fields& f, std::uint8_t type, std::uint8_t code, std::uint32_t rest,
+                   std::span<const std::uint8_t> body) {
+  Bytes upper{type, code, 0, 0};
+  for (int shift = 24; shift >= 0; shift -= 8) upper.push_back(static_cast<std::uint8_t>(rest >> shift));
+  upper.insert(upper.end(), body.begin(), body.end());
+  Ipv6Fields fields = f;
+  fields.next_header = 58;
+  Bytes packet = ipv6(fields, upper);
+  put16(packet, 42, checksum(upper, pseudo_sum(std::span(packet).subspan(8, 32), 58, upper.size())));
+  return packet;
+}
+
+std::vector<Bytes> fragments6_of(const Bytes& packet, std::size_t payload, std::uint32_t id) {
+  std::vector<Bytes> out;
+  for (std::size_t offset = 0; 40 + offset < packet.size(); offset += payload) {
+    const std::size_t n = std::min(payload, packet.size() - 40 - offset);
+    const bool more = 40 + offset + n < packet.size();
+    Bytes piece(packet.begin(), packet.begin() + 40);
+    piece.insert(piece.end(), {packet[6], 0, 0, 0});
+    for (int shift = 24; shift >= 0; shift -= 8) piece.push_back(static_cast<std::uint8_t>(id >> shift));
+    put16(piece, 42, static_cast<std::uint16_t>(offset | (more ? 1U : 0U)));
+    piece[6] = 44;
+    put16(piece, 4, static_cast<std::uint16_t>(8 + n));
+    piece.insert(piece.end(), packet.begin() + static_cast<std::ptrdiff_t>(40 + offset),
+                 packet.begin() + static_cast<std::ptrdiff_t>(40 + offset + n));
+    out.push_back(piece);
+  }
+  return out;
+}
+
+bool sound_ipv6(std::span<const std::uint8_t> p) {
+  if (p.size() < 40 || p[0] >> 4 != 6 || get16(p, 4) + 40U != p.size()) return false;
+  if (p[6] != 58 && p[6] != 17) return true;
+  const auto body = p.subspan(40);
+  return body.size() >= 8 && checksum(body, pseudo_sum(p.subspan(8, 32), p[6], body.size())) == 0;
+}
+
 Bytes text(const std::string& s) { return {s.begin(), s.end()}; }
 
 Bytes counting(std::size_t octets) {

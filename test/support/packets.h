@@ -32,6 +32,20 @@ Bytes udp_packet(const Ipv4Fields& fields, std::uint16_t source_port, std::uint1
 Bytes icmp(std::uint8_t type, std::uint8_t code, std::uint32_t rest, std::span<const std::uint8_t> body);
 Bytes arp(bool request, const Bytes& sender_mac, const std::string& sender, const Bytes& target_mac,
           const std::string& target);
+// IPv6 (RFC 8200). Addresses in full: eight groups of hexadecimal digits, or with one "::".
+Bytes ipv6_address(const std::string& text);
+struct Ipv6Fields {
+  std::string source, destination;
+  std::uint8_t next_header = 17, hop_limit = 64, traffic_class = 0;
+};
+Bytes ipv6(const Ipv6Fields& fields, std::span<const std::uint8_t> body);
+Bytes udp6_packet(const Ipv6Fields& fields, std::uint16_t source_port, std::uint16_t destination_port,
+                  std::span<const std::uint8_t> body);
+Bytes icmp6_packet(const Ipv6Fields& fields, std::uint8_t type, std::uint8_t code, std::uint32_t rest,
+                   std::span<const std::uint8_t> body);
+std::vector<Bytes> fragments6_of(const Bytes& packet, std::size_t payload, std::uint32_t id);
+bool sound_ipv6(std::span<const std::uint8_t> packet);  // length, and the checksum of ICMPv6 and UDP
+
 Bytes text(const std::string& s);
 Bytes counting(std::size_t octets);  // 0, 1, 2, ...
 
