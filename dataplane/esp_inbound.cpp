@@ -106,7 +106,8 @@ bool merge_ecn(std::uint8_t* inner, std::uint8_t version, std::uint8_t outer) {
 
 bool header_checksum_holds(const std::uint8_t* ip) { return rte_raw_cksum(ip, (ip[0] & 15U) * 4U) == 0xffff; }
 
-// Where an authentic packet came from (DESIGN of roaming: only one that advanced the window counts).
+// Where a packet came from. Asked only of an authentic one that advanced the window: an older one may be a copy that
+// someone else sends on.
 conf::Endpoint source_of(rte_mbuf* m) {
   const PacketMeta& packet = meta(m);
   const auto* ip = rte_pktmbuf_mtod_offset(m, const std::uint8_t*, packet.l3_offset);
