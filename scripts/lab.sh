@@ -145,6 +145,9 @@ lab_up() {
   ip -n "$LAB-wan" addr add 198.51.100.1/24 dev wana
   ip -n "$LAB-wan" addr add 203.0.113.1/24 dev wanb
   in_ns wan sysctl -qw net.ipv4.ip_forward=1
+  # A gateway that is slow to answer ARP on a busy machine is no news: the router keeps it to itself.
+  in_ns wan nft 'table ip lab { chain out { type filter hook output priority 0;
+    icmp type destination-unreachable icmp code host-unreachable drop; }; }'
   # Private networks are not routed by the Internet: a packet that leaked would be seen, and lost.
   ip -n "$LAB-wan" route add blackhole 10.0.0.0/8
 }
