@@ -73,6 +73,7 @@ wait_for() {
 # In a session of its own, so that Ctrl-C reaches this script alone, which then ends things in order.
 spawn() {
   local ns=$1 name=$2; shift 2
+  : >"$STATE/$name.out"  # at once: who waits for a line in it must not find that of the process before
   setsid ip netns exec "$LAB-$ns" "$@" </dev/null >"$STATE/$name.out" 2>&1 &
   echo "$ns $!" >"$STATE/$name.pid"
 }
@@ -307,7 +308,7 @@ strongswan_start() {
     # charon's own table comes before main: with a selector of 0.0.0.0/0 it would take the LAN's traffic too.
     ip -n "$LAB-$1" rule add pref 100 lookup main suppress_prefixlength 0
   fi
-  rm -f "$STATE/$1/charon.vici"
+  rm -f "$STATE/$1/charon.vici" "$STATE/$1/charon.log"
   # ip netns exec gives its command a mount namespace of its own: these mounts go with charon.
   # shellcheck disable=SC2016  # expanded by the inner shell
   spawn "$1" "$1-charon" bash -c '
