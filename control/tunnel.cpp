@@ -273,7 +273,9 @@ void Tunnel::on_event(std::uint64_t spi, Ike& ike, ike::Effect& effect, Time now
   } else if (const auto* refused = std::get_if<ike::ChildFailed>(&effect)) {
     on_child_failed(ike, *refused, now, out);
   } else if (auto* successor = std::get_if<ike::NewIkeSa>(&effect)) {
-    on_successor(spi, std::move(successor->successor), ike.ours, now);
+    on_successor(std::move(successor->successor), ike.ours, now);
+  } else if (const auto* moved = std::get_if<ike::ChildrenMoved>(&effect)) {
+    on_children_moved(spi, moved->to);
   } else if (const auto* end = std::get_if<ike::IkeClosed>(&effect)) {
     on_closed(ike, end->reason, now, out);
   }
@@ -360,7 +362,7 @@ void Tunnel::on_child_failed(Ike& ike, const ike::ChildFailed& e, Time now, Acti
   give_reason(e.reason, now, out);
 }
 
-void Tunnel::on_successor(std::uint64_t spi, std::unique_ptr<ike::IkeSa> successor, bool ours, Time now) {
+void Tunnel::on_successor(std::unique_ptr<ike::IkeSa> successor, bool ours, Time now) {
   if (!successor) return;
   ++counts_.rekeyed;
   const std::uint64_t next = successor->local_spi();
@@ -370,14 +372,18 @@ void Tunnel::on_successor(std::uint64_t spi, std::unique_ptr<ike::IkeSa> success
   ike.established = true;
   ike.made = ike.since = now;
   ike.had_child = true;
+}
+
+// Not with the successor itself: where both sides rekey at once there are two, and one inherits (RFC 7296 2.8.2).
+void Tunnel::on_children_moved(std::uint64_t from, std::uint64_t to) {
   for (HeldOutbound& h : held_) {
-    if (h.ike == spi) h.ike = next;
+    if (h.ike == from) h.ike = to;
   }
   for (Child& c : children_) {
     for (LiveChild& l : c.live) {
-      if (l.ike == spi) l.ike = next;
+      if (l.ike == from) l.ike = to;
     }
-    if (c.requested_on == spi) c.requested_on = 0;
+    if (c.requested_on == from) c.requested_on = 0;
   }
 }
 

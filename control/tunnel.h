@@ -150,7 +150,8 @@ class Tunnel {
   void on_child_established(Ike& ike, const ike::ChildEstablished& e, Time now, Actions& out);
   void on_child_closed(Ike& ike, const ike::ChildClosed& e, Time now, Actions& out);
   void on_child_failed(Ike& ike, const ike::ChildFailed& e, Time now, Actions& out);
-  void on_successor(std::uint64_t spi, std::unique_ptr<ike::IkeSa> successor, bool ours, Time now);
+  void on_successor(std::unique_ptr<ike::IkeSa> successor, bool ours, Time now);
+  void on_children_moved(std::uint64_t from, std::uint64_t to);
   void on_closed(Ike& ike, const ike::Reason& reason, Time now, Actions& out);
   void track(std::uint64_t ike, const ike::Effect& effect, Time now);
 

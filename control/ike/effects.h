@@ -102,8 +102,11 @@ struct ChildFailed {  // a child that was asked for did not come up; the IKE SA 
   Reason reason;
 };
 class IkeSa;
-struct NewIkeSa {  // a rekey made a successor that inherited the children
+struct NewIkeSa {  // a rekey made a successor; whose the children are, ChildrenMoved says
   std::unique_ptr<IkeSa> successor;
+};
+struct ChildrenMoved {  // the children of this IKE SA belong to the one with this local SPI from now on
+  std::uint64_t to = 0;
 };
 struct IkeClosed {  // nothing more comes from this IKE SA; its children are gone unless inherited
   Reason reason;
@@ -116,7 +119,7 @@ struct Notice {  // for the log
 
 using Effect = std::variant<Send, SendKeepalive, InstallInbound, UseOutbound, RemoveInbound, RemoveOutbound,
                             EndpointsChanged, IkeEstablished, ChildEstablished, ChildClosed, ChildFailed, NewIkeSa,
-                            IkeClosed, Notice>;
+                            ChildrenMoved, IkeClosed, Notice>;
 using Effects = std::vector<Effect>;
 
 }  // namespace causeway::ike

@@ -209,7 +209,6 @@ void stop_outbound(Session& /*s*/, Child& child, Step& step) {
 }
 
 void use_outbound(Session& s, Child& child, Step& step) {
-  child.use_at.reset();
   if (child.outbound) return;
   step.out.emplace_back(ike::UseOutbound{child.sa});
   for (Child& other : s.children) {
@@ -226,7 +225,10 @@ void remove_child(Session& s, std::uint32_t spi_in, ike::Time grace, const ike::
   std::erase_if(s.tasks, [&](const Task& t) { return t.spi == spi_in && t.spi != 0; });
 
   // Traffic moves to the successor, or else to any SA of the same child that is not on its way out.
-  const auto candidate = [&](const Child& c) { return c.sa->child == gone.sa->child && !c.closing; };
+  for (Child& c : s.children) {
+    if (c.replaced_by == spi_in) c.replaced_by = 0;  // what was to replace it is gone
+  }
+  const auto candidate = [&](const Child& c) { return c.sa->child == gone.sa->child && !c.closing && !c.redundant; };
   auto heir = std::ranges::find_if(s.children, [&](const Child& c) { return candidate(c) && c.replaces == spi_in; });
   if (heir == s.children.end()) heir = std::ranges::find_if(s.children, candidate);
   const bool lives_on = heir != s.children.end();

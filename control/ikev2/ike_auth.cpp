@@ -27,11 +27,7 @@ void become_established(Session& s, Step& step) {
   s.negotiation_time = step.now - s.started_at;
   s.last_heard = step.now;
   s.give_up_at.reset();
-  const conf::Seconds lifetime = s.peer.config().ike.lifetime;
-  if (lifetime.count() > 0) {
-    s.rekey_at = rekey_time(s, step.now, lifetime);
-    s.expire_at = step.now + std::chrono::duration_cast<ike::Time>(lifetime);
-  }
+  set_lifetime(s, step.now);
   s.candidates.clear();
 }
 

@@ -67,6 +67,10 @@ class Ikev2Sa final : public ike::IkeSa {
     request(Task{.kind = Task::Kind::create_child, .slot = child}, now, out);
   }
   void close_child(ike::ChildSlot child, ike::Time now, ike::Effects& out) override {
+    std::erase_if(session_.tasks, [&](const Task& t) {
+      return t.slot == child && (t.kind == Task::Kind::create_child || t.kind == Task::Kind::rekey_child);
+    });
+    if (auto& p = session_.pending; p && p->child && p->child->slot == child) p->abandoned = true;
     for (Child& c : session_.children) {
       if (c.sa->child != child || c.closing) continue;
       c.closing = true;

@@ -5,42 +5,51 @@
 
 #include "control/ikev2/child.h"
 #include "control/ikev2/reasons.h"
+#include "control/ikev2/rekey.h"
 
 namespace causeway::ikev2 {
 
 namespace {
 
+constexpr std::size_t kMaxDoomed = 64;
+
 void add_delete(ike::PayloadChain& chain, ike::DeletePayload payload) {
   chain.add(ike::PayloadType::delete_sa, payload.encode());
 }
 
-// <-- D(ESP, their inbound SPIs): our outbound ones. Returns our inbound SPIs of the pairs, for the answer; those
-// that we are deleting ourselves are gone as well but are not named again (1.4.1).
-std::vector<std::uint32_t> peer_deletes(Session& s, const ike::DeletePayload& payload) {
-  std::vector<std::uint32_t> paired;
-  for (const std::uint32_t spi : payload.spis) {
-    const Child* child = s.child_by_outbound(spi);
-    if (child != nullptr) paired.push_back(child->sa->spi_in);
-  }
-  return paired;
-}
-
-// Deletes of one message: one answer for all of them, then the SAs go.
-void on_child_deletes(Session& s, const Inbound& in, Step& step) {
-  std::vector<std::uint32_t> gone, named;
+// Our inbound SPIs of the pairs that the peer deletes by naming its inbound, our outbound ones.
+std::vector<std::uint32_t> deleted_pairs(Session& s, const Inbound& in) {
+  std::vector<std::uint32_t> out;
   for (const auto& payload : in.payloads.deletes) {
     if (payload.protocol != ike::Protocol::esp) continue;
-    for (const std::uint32_t spi : peer_deletes(s, payload)) {
-      if (std::ranges::find(gone, spi) != gone.end()) continue;
-      gone.push_back(spi);
-      if (!s.child_by_inbound(spi)->closing) named.push_back(spi);
+    for (const std::uint32_t spi : payload.spis) {
+      const Child* child = s.child_by_outbound(spi);
+      if (child == nullptr) {
+        if (s.pending && s.pending->child && s.pending->doomed.size() < kMaxDoomed) s.pending->doomed.push_back(spi);
+      } else if (std::ranges::find(out, child->sa->spi_in) == out.end()) {
+        out.push_back(child->sa->spi_in);
+      }
     }
+  }
+  return out;
+}
+
+// <-- D(ESP): one answer for all of them, which leaves out those we are deleting ourselves (1.4.1). Then they go.
+void on_child_deletes(Session& s, const Inbound& in, Step& step) {
+  peer_uses(s, step);
+  // A peer may still use the old IKE SA for children that its successor has.
+  Session* heir = alive(s.successor);
+  Session& holder = heir != nullptr ? *heir : s;
+  const auto gone = deleted_pairs(holder, in);
+  std::vector<std::uint32_t> named;
+  for (const std::uint32_t spi : gone) {
+    if (!holder.child_by_inbound(spi)->closing) named.push_back(spi);
   }
   ike::PayloadChain chain;
   if (!named.empty()) add_delete(chain, {ike::Protocol::esp, named});
   send_reply(s, in, chain, step);
   const ike::Reason reason = reasons::closed_by_peer(s);
-  for (const std::uint32_t spi : gone) remove_child(s, spi, kInboundGrace, reason, step);
+  for (const std::uint32_t spi : gone) remove_child(holder, spi, kInboundGrace, reason, step);
 }
 
 }  // namespace
@@ -98,7 +107,8 @@ void on_informational_response(Session& s, const Inbound& in, Step& step) {
     case Task::Kind::delete_child: {
       const Child* child = s.child_by_inbound(task.spi);
       if (child != nullptr) {
-        const ike::Reason reason = child->replaced_by != 0 ? reasons::replaced() : reasons::closed_by_us();
+        const ike::Reason usual = child->replaced_by != 0 ? reasons::replaced() : reasons::closed_by_us();
+        const ike::Reason reason = child->close_reason.value_or(usual);
         remove_child(s, task.spi, kInboundGrace, reason, step);
       }
       break;

@@ -137,6 +137,10 @@ ike::Reason closed_by_us() { return make(ike::Cause::closed_by_us, "closed by th
 ike::Reason closed_by_peer(const Session& s) {
   return make(ike::Cause::closed_by_peer, "the peer (" + s.peer_name() + ") closed it: its log says why");
 }
+ike::Reason out_of_step(const Session& s) {
+  return make(ike::Cause::child_refused,
+              "this side and " + s.peer_name() + " no longer agree on what is established: it is begun anew");
+}
 ike::Reason replaced() { return make(ike::Cause::replaced, "replaced by a rekey"); }
 
 ike::Reason peer_refused(const Session& s, ike::NotifyType type) {

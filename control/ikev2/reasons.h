@@ -27,6 +27,7 @@ ike::Reason expired(std::string what);
 ike::Reason closed_by_us();
 ike::Reason closed_by_peer(const Session& s);
 ike::Reason replaced();
+ike::Reason out_of_step(const Session& s);
 
 // --- the peer knows, and we rank what it can have been ----------------------------------------------
 // A protected refusal of IKE_AUTH as a whole.

@@ -11,6 +11,8 @@ void request_ike_rekey(Session& s, const Task& task, Step& step);
 // <-- HDR, SK { SA, Nr, KEr }
 void on_ike_rekey_response(Session& s, const Inbound& in, Step& step);
 void on_ike_rekey_request(Session& s, const Inbound& in, Step& step);
+// A request about children came to a successor that may still lose a collision: the peer, who made it, has decided.
+void peer_uses(Session& s, Step& step);
 // Moves the children, and what is still to be done for them, to `to`.
 void inherit(Session& from, Session& to, Step& step);
 

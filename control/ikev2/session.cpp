@@ -21,6 +21,15 @@ constexpr std::uint32_t kRetryMinMs = 2000, kRetrySpreadMs = 4000;
 
 }  // namespace
 
+Session* alive(const std::shared_ptr<Link>& link) {
+  return link && link->session != nullptr && link->session->stage != Stage::closed ? link->session : nullptr;
+}
+
+bool undecided(const Session& s) {
+  const Session* old = alive(s.predecessor);
+  return old != nullptr && !old->replaced;
+}
+
 Session::~Session() { link->session = nullptr; }
 
 Child* Session::child_by_inbound(std::uint32_t spi) {
@@ -112,7 +121,9 @@ void retry_later(Session& s, Task task, Step& step) {
 
 void pump(Session& s, Step& step) {
   while (s.requests.free() && (s.stage == Stage::established || s.stage == Stage::closing)) {
-    const auto due = std::ranges::find_if(s.tasks, [&](const Task& t) { return t.not_before <= step.now; });
+    const auto due = std::ranges::find_if(s.tasks, [&](const Task& t) {
+      return t.not_before <= step.now && (t.kind == Task::Kind::delete_ike || !undecided(s));
+    });
     if (due == s.tasks.end()) return;
     const Task task = *due;
     s.tasks.erase(due);
@@ -141,13 +152,23 @@ ike::Time rekey_time(Session& s, ike::Time now, conf::Seconds lifetime) {
   return now + ike::Time{ms * 8 / 10 + ms / 10 * jitter / 1000};
 }
 
+void set_lifetime(Session& s, ike::Time now) {
+  const conf::Seconds lifetime = s.peer.config().ike.lifetime;
+  if (lifetime.count() <= 0) return;
+  s.rekey_at = rekey_time(s, now, lifetime);
+  s.expire_at = now + std::chrono::duration_cast<ike::Time>(lifetime);
+}
+
 void finish(Session& s, ike::Reason reason, Step& step) {
   if (s.stage == Stage::closed) return;
   for (ChildOffer* offer : {s.handshake && s.handshake->child ? &*s.handshake->child : nullptr,
                             s.pending && s.pending->child ? &*s.pending->child : nullptr}) {
     if (offer != nullptr) s.env->release_spi(offer->spi);
   }
-  if (s.rival_successor && s.rival_successor->session != nullptr) inherit(s, *s.rival_successor->session, step);
+  if (Session* heir = alive(s.rival_successor); heir != nullptr && !s.replaced) {
+    inherit(s, *heir, step);
+    reason = *s.close_reason;
+  }
   while (!s.children.empty()) remove_child(s, s.children.front().sa->spi_in, ike::Time{0}, reason, step);
   s.stage = Stage::closed;
   s.handshake.reset();

@@ -68,10 +68,12 @@ struct Child {
   std::shared_ptr<const ike::ChildSa> sa;
   bool outbound = false;          // its slot's traffic leaves on it
   bool closing = false;           // our DELETE for it is queued or on its way
+  bool redundant = false;         // lost a rekey collision: its creator deletes it
   std::uint32_t replaces = 0;     // spi_in of the SA it was made to replace
   std::uint32_t replaced_by = 0;  // spi_in of its successor, once there is one
   std::optional<ike::Time> rekey_at, expire_at;
-  std::optional<ike::Time> use_at;  // responder of a rekey: outbound by then, should the old one's DELETE never come
+  std::optional<ike::Reason> rekey_failure;  // why the last rekey of ours was refused
+  std::optional<ike::Reason> close_reason;   // with `closing`, where it is not the usual one
 };
 
 // A child we asked for, until it is answered.
@@ -97,6 +99,9 @@ struct Link {
   Session* session = nullptr;
 };
 
+// The IKE SA behind a link while it lives, or nullptr.
+Session* alive(const std::shared_ptr<Link>& link);
+
 // The request of ours that waits for its answer, behind IKE_AUTH.
 struct Pending {
   Task task;
@@ -107,6 +112,8 @@ struct Pending {
     std::unique_ptr<crypto::KeyAgreement> agreement;
   } ike;
   std::optional<Rival> rival;
+  std::vector<std::uint32_t> doomed;  // SPIs the peer deleted meanwhile that we do not know: of our new child perhaps
+  bool abandoned = false;             // the child was closed meanwhile: what comes of this is closed as well
 };
 
 // What the first two exchanges need and nothing later does: gone when authenticated.
@@ -160,10 +167,12 @@ class Session {
   std::optional<Pending> pending;
   std::deque<Task> tasks;
   std::vector<Child> children;
+  std::shared_ptr<Link> predecessor;      // made by the peer's rekey while the old one's own rekey waited
+  std::shared_ptr<Link> successor;        // has the children
   std::shared_ptr<Link> rival_successor;  // made by the peer's rekey of this IKE SA while ours was on its way
   bool replaced = false;                  // a successor has the children: all that is left is to be deleted
   bool redundant = false;                 // lost a rekey collision: its creator deletes it
-  ike::Bytes lowest_nonce;                // of the exchange that made this IKE SA by a rekey
+  bool no_more_children = false;          // the peer cannot rekey: NO_ADDITIONAL_SAS
   bool initial_contact = true;            // initiator: we hold no other IKE SA with this peer
   std::optional<ike::Reason> close_reason;
   std::optional<ike::NotifyType> close_notify;  // goes with the DELETE: why, as far as the RFC tells a peer
@@ -180,6 +189,9 @@ class Session {
   [[nodiscard]] Child* child_by_inbound(std::uint32_t spi);
   [[nodiscard]] Child* child_by_outbound(std::uint32_t spi);
 };
+
+// Whether this IKE SA may still lose a rekey collision: until that is known, only the peer's requests count.
+bool undecided(const Session& s);
 
 // --- sending ---------------------------------------------------------------------------------------
 
@@ -210,6 +222,8 @@ void retry_later(Session& s, Task task, Step& step);
 void pump(Session& s, Step& step);
 // A moment before `lifetime` ends, jittered, so that both ends do not rekey at once (2.8).
 ike::Time rekey_time(Session& s, ike::Time now, conf::Seconds lifetime);
+// Starts the clocks of the IKE SA's own lifetime.
+void set_lifetime(Session& s, ike::Time now);
 // The end: children removed unless a successor has them, IkeClosed, nothing more.
 void finish(Session& s, ike::Reason reason, Step& step);
 // Tells the peer first: DELETE of the IKE SA, then finish() with `reason`.

@@ -16,12 +16,13 @@ bool alive(const Session& s) { return s.stage == Stage::established || s.stage =
 
 std::optional<ike::Time> liveness_at(const Session& s) {
   const auto idle = std::chrono::duration_cast<ike::Time>(s.peer.config().ike.dpd.idle);
-  if (s.stage != Stage::established || idle.count() <= 0 || !s.requests.free()) return std::nullopt;
+  const bool asks = s.stage == Stage::established && !s.replaced && !s.redundant && !undecided(s);
+  if (!asks || idle.count() <= 0 || !s.requests.free()) return std::nullopt;
   return s.last_heard + idle;
 }
 
 std::optional<ike::Time> keepalive_at(const Session& s) {
-  if (s.stage != Stage::established || !s.nat_us) return std::nullopt;
+  if (s.stage != Stage::established || !s.nat_us || s.replaced || s.redundant) return std::nullopt;
   return s.last_sent + kKeepalive;
 }
 
@@ -58,12 +59,15 @@ void children_due(Session& s, Step& step) {
     }
     if (c.expire_at && *c.expire_at <= step.now) {
       c.expire_at.reset();
+      if (c.closing) continue;
+      c.close_reason = c.rekey_failure.value_or(reasons::expired("the child"));
+      if (c.redundant) c.close_reason = reasons::replaced();
+      // A peer that cannot rekey gets a new IKE SA in place of the old one (2.8).
+      if (s.no_more_children && c.replaced_by == 0) return close_politely(s, *c.close_reason, step);
       c.closing = true;
       add_task(s, Task{.kind = Task::Kind::delete_child, .slot = c.sa->child, .spi = c.sa->spi_in});
     }
   }
-  const auto due = std::ranges::find_if(s.children, [&](const Child& c) { return c.use_at && *c.use_at <= step.now; });
-  if (due != s.children.end()) use_outbound(s, *due, step);
 }
 
 }  // namespace
@@ -84,9 +88,8 @@ std::optional<ike::Time> deadline(const Session& s) {
     for (const Child& c : s.children) {
       consider(c.rekey_at);
       consider(c.expire_at);
-      consider(c.use_at);
     }
-    if (s.requests.free()) {
+    if (s.requests.free() && (s.stage == Stage::closing || !undecided(s))) {
       for (const Task& t : s.tasks) consider(t.not_before);
     }
   }

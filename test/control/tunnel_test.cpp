@@ -313,6 +313,7 @@ TEST_CASE("A rekeyed IKE SA takes over the children, and the end of the old one 
   FakeIke& old = b.last();
   ike::Effects e;
   e.push_back(ike::NewIkeSa{std::make_unique<FakeIke>(b.fake.alive, 900, b.tunnel.settings_ptr(), true, 900)});
+  e.push_back(ike::ChildrenMoved{900});
   b.happen(old, std::move(e));
   b.out.clear();
   b.happen(old, end(Cause::replaced, "replaced by a rekey"));

@@ -1,6 +1,8 @@
 #include "test/support/ike_pair.h"
 
 #include <algorithm>
+#include <array>
+#include <cstdio>
 #include <type_traits>
 
 #include "control/ikev2/ikev2.h"
@@ -28,6 +30,12 @@ std::uint64_t be64(const Bytes& b, std::size_t at) {
 // A NAT in front of a side: another address, another port for each of 500 and 4500.
 conf::Endpoint translated(const conf::Endpoint& e) {
   return {conf::IpAddress::from_v4(0xc6336463), static_cast<std::uint16_t>(e.port + 20000)};
+}
+
+std::string hex(std::uint64_t v) {
+  std::array<char, 20> text{};
+  std::snprintf(text.data(), text.size(), "%llx", static_cast<unsigned long long>(v));
+  return text.data();
 }
 
 conf::Selector net(std::string_view text) { return conf::Selector::of(*conf::Prefix::parse(text)); }
@@ -77,6 +85,11 @@ IkePair::IkePair(PairOptions options)
   }
 }
 
+void IkePair::write(const Side& side, const std::string& what) const {
+  if (options_.journal)
+    std::printf("%8lld %s: %s\n", static_cast<long long>(now_.count()), side.name.c_str(), what.c_str());
+}
+
 void IkePair::at(Time when, std::function<void()> action) { events_.push({when, order_++, std::move(action)}); }
 
 void IkePair::start(Side& side, ike::ChildSlot child) {
@@ -91,6 +104,15 @@ void IkePair::with(Side& side, const std::function<void(ike::IkeSa&, Time, ike::
   if (side.ike() == nullptr) return;
   action(*side.ike(), now_, effects);
   carry_out(side, effects);
+  reap(side);
+}
+
+void IkePair::with_all(Side& side, const std::function<void(ike::IkeSa&, Time, ike::Effects&)>& action) {
+  for (std::size_t i = 0; i < side.sas.size(); ++i) {
+    ike::Effects effects;
+    action(*side.sas[i], now_, effects);
+    carry_out(side, effects);
+  }
   reap(side);
 }
 
@@ -168,17 +190,20 @@ void IkePair::carry_out(Side& side, ike::Effects& effects) {
                    },
                    [&](ike::SendKeepalive&) { ++side.keepalives; },
                    [&](ike::InstallInbound& e) {
+                     write(side, "install " + hex(e.sa->spi_in) + " / " + hex(e.sa->spi_out));
                      if (side.env.allocated.erase(e.sa->spi_in) == 0)
                        side.broken_rules.push_back("installed an SPI not allocated");
                      side.inbound[e.sa->spi_in] = e.sa;
                      held = options_.install_delay;
                    },
                    [&](ike::UseOutbound& e) {
+                     write(side, "use " + hex(e.sa->spi_in) + " / " + hex(e.sa->spi_out));
                      if (!side.inbound.contains(e.sa->spi_in))
                        side.broken_rules.push_back("outbound without its inbound");
                      side.outbound[e.sa->child] = e.sa;
                    },
                    [&](ike::RemoveInbound& e) {
+                     write(side, "remove " + hex(e.spi));
                      if (!side.inbound.contains(e.spi))
                        side.broken_rules.push_back("removed an inbound SA that is not there");
                      if (e.after == Time{0}) {
@@ -198,9 +223,19 @@ void IkePair::carry_out(Side& side, ike::Effects& effects) {
                    [&](ike::ChildEstablished& e) { ++(e.rekey ? side.rekeyed : side.children_established); },
                    [&](ike::ChildClosed& e) { side.child_closed.push_back(e.reason); },
                    [&](ike::ChildFailed& e) { side.child_failed.push_back(e.reason); },
-                   [&](ike::NewIkeSa& e) { side.sas.push_back(std::move(e.successor)); },
-                   [&](ike::IkeClosed& e) { side.ike_closed.push_back(e.reason); },
-                   [&](ike::Notice& e) { side.notices.push_back(e.text); },
+                   [&](ike::NewIkeSa& e) {
+                     write(side, "new IKE SA " + hex(e.successor->local_spi()));
+                     side.sas.push_back(std::move(e.successor));
+                   },
+                   [&](ike::ChildrenMoved& e) { write(side, "children move to " + hex(e.to)); },
+                   [&](ike::IkeClosed& e) {
+                     write(side, "IKE SA closed: " + e.reason.text);
+                     side.ike_closed.push_back(e.reason);
+                   },
+                   [&](ike::Notice& e) {
+                     write(side, e.text);
+                     side.notices.push_back(e.text);
+                   },
                },
                effect);
   }
@@ -216,6 +251,8 @@ void IkePair::transmit(Side& from, const ike::Send& send) {
   d.bytes = send.message;
   if (send.message.empty()) from.broken_rules.push_back("an empty datagram");
   history.push_back(d);
+  write(from, "--> " + hex(be64(d.bytes, 0)) + " exchange " + std::to_string(d.bytes.at(18)) +
+                  ((d.bytes.at(19) & 0x20) != 0 ? " response " : " request ") + std::to_string(d.bytes.at(23)));
   Fate fate{{kLatency, std::nullopt}};
   if (wire) fate = wire(d);
   for (const Arrival& arrival : fate) {

@@ -84,8 +84,9 @@ using Fate = std::vector<Arrival>;
 struct PairOptions {
   std::uint64_t seed = 1;
   std::function<void(ike::PeerSettings&, bool is_b)> adjust{};  // of the default settings
-  Time install_delay{0};                                      // from InstallInbound to Installed
+  Time install_delay{0};                                        // from InstallInbound to Installed
   bool traffic = false;
+  bool journal = false;  // print what happens, for the search of a bug
 };
 
 class IkePair {
@@ -100,6 +101,8 @@ class IkePair {
   // Runs until nothing is in flight and no timer is due before `limit` from now, or `until` holds.
   void run(Time limit, const std::function<bool()>& until = {});
   void with(Side& side, const std::function<void(ike::IkeSa&, Time, ike::Effects&)>& action);
+  void stop_traffic() { options_.traffic = false; }  // where a long wait would only cost time
+  void with_all(Side& side, const std::function<void(ike::IkeSa&, Time, ike::Effects&)>& action);
   // Hands a datagram to a side now, as if it had come from the other one.
   void inject(Side& to, const Bytes& bytes);
   [[nodiscard]] Time now() const { return now_; }
@@ -121,6 +124,7 @@ class IkePair {
     std::function<void()> action;
     bool operator>(const Event& o) const { return at != o.at ? at > o.at : order > o.order; }
   };
+  void write(const Side& side, const std::string& what) const;
   void at(Time when, std::function<void()> action);
   void carry_out(Side& side, ike::Effects& effects);
   void transmit(Side& from, const ike::Send& send);
