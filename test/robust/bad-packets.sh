@@ -40,9 +40,6 @@ attacks() { # PEER: native or udp
   is "our state" "$(tunnel_state gwa)" established
 }
 
-# Gaps before the last answer: the ping that is on its way when we stop is not lost.
-unanswered() { sed -n 's/.*icmp_seq=\([0-9]*\) .*/\1/p' | awk '{ last = $1; n++ } END { print n ? last - n : "all" }'; }
-
 attack() { # KIND DROP_NAME
   local before after
   step "$1 is counted as $2"

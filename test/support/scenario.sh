@@ -25,6 +25,9 @@ expect() { step "$1"; shift; "$@"; }
 is() { [[ $2 == "$3" ]] || { step "$1 is '$2', wanted '$3'"; return 1; }; }
 matches() { grep -qE -- "$3" <<<"$2" || { step "$1 is '$2', wanted something like '$3'"; return 1; }; }
 
+# unanswered <OUTPUT_OF_PING: gaps before the last answer; the ping that is on its way when it is ended is not lost.
+unanswered() { sed -n 's/.*icmp_seq=\([0-9]*\) .*/\1/p' | awk '{ last = $1; n++ } END { print n ? last - n : "all" }'; }
+
 scenario() {
   local title=$1 code=0; shift
   echo "set-up" >"$STATE/step"
