@@ -122,8 +122,22 @@ TEST_CASE("a rekey with another group than the peer wants is asked for again wit
   CHECK(pair.a.outbound.at(1)->key_exchange == "ecp256");
 }
 
-TEST_CASE("a refused rekey is said with both offers, and the old keys serve on") {
+TEST_CASE("a peer without PFS gets its rekey without, unless a proposal names the group") {
+  const bool from_b = GENERATE(false, true);
   IkePair pair({.adjust = [](ike::PeerSettings& s, bool is_b) { s.config.esp.pfs = !is_b; }, .traffic = true});
+  bring_up(pair);
+  pair.with(from_b ? pair.b : pair.a, kRekeyChild);
+  pair.run(Time{10'000});
+  require_one_of_each(pair);
+  CHECK(pair.a.rekeyed == 1);
+  CHECK(pair.a.outbound.at(1)->key_exchange.empty());
+}
+
+TEST_CASE("a refused rekey is said with both offers, and the old keys serve on") {
+  IkePair pair(
+      {.adjust = [](ike::PeerSettings& s,
+                    bool is_b) { s.config.esp.proposals = {is_b ? "aes128gcm16-ecp256" : "aes128gcm16-x25519"}; },
+       .traffic = true});
   bring_up(pair);
   pair.with(pair.a, kRekeyChild);
   pair.run(Time{10'000});
