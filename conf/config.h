@@ -62,7 +62,8 @@ struct IkeSettings {
 
 struct EspSettings {
   std::vector<std::string> proposals{"aes256gcm16", "aes256-sha256"};
-  bool pfs = true;  // a key exchange at each rekey of a child, with the IKE proposal's group
+  bool pfs = true;  // a key exchange at each rekey of a child, with the IKE proposal's group where the peer has one too;
+                    // a group named in a proposal is a must
   Seconds lifetime{3600};
   std::uint64_t bytes = 0;    // 0: no limit
   std::uint64_t packets = 0;  // 0: no limit

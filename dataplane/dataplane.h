@@ -55,7 +55,7 @@ struct Wanted {
   ChildSlot child;
   conf::Selector source, destination;  // the packet's own, single addresses and ports
 };
-struct PeerMoved {  // DESIGN 3.3: an authenticated packet that advanced the window came from elsewhere
+struct PeerMoved {  // an authenticated packet that advanced the window came from elsewhere (RFC 7296 2.23)
   TunnelId tunnel;
   std::uint32_t spi;
   conf::Endpoint from;
@@ -145,7 +145,7 @@ class Dataplane {
   // Becomes readable when a worker has something for a control thread that sleeps in epoll.
   [[nodiscard]] virtual int event_fd() const = 0;
 
-  // An inbound SPI whose bits name the owner (DESIGN 1). 0: every slot is taken.
+  // An inbound SPI whose bits name the owner (spi.h). 0: every slot is taken.
   // `affinity`: equal values share an owner (a tunnel keeps its bucket across rekeys).
   virtual std::uint32_t allocate_spi(std::uint32_t affinity) = 0;
   virtual void release_spi(std::uint32_t spi) = 0;  // for one that was never installed

@@ -32,7 +32,7 @@ struct SaSpec {
   conf::SelectorSet selectors;    // local = ours, remote = the peer's, in both directions
   conf::Endpoint local, remote;   // outer addresses; ports count where udp_encap is set (RFC 3948)
   bool udp_encap = false;         // how we send; inbound accepts both forms always
-  bool report_peer_moves = false; // peer behind NAT and we are not: DESIGN 3.3
+  bool report_peer_moves = false; // peer behind NAT and we are not: see PeerMoved
   std::uint32_t replay_window = 2048;  // packets; 0 turns the check off (never by configuration)
   // Outbound only, octets of the whole outer IP packet; 0: the port's MTU
   std::uint16_t path_mtu = 0;
