@@ -1,5 +1,8 @@
 // A line on the admin socket: whatever it says, there is exactly one end, and every answer is one line.
 #include "control/admin_commands.h"
+
+#include <nlohmann/json.hpp>
+
 #include "test/control/admin_fakes.h"
 #include "test/fuzz/fuzz.h"
 

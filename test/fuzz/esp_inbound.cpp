@@ -91,7 +91,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         packet.insert(packet.end(), octets.begin(), octets.end());
       }
     }
-    sent.push_back({w.lab.received(packet), false, stranger});
+    // As one buffer or a chain; a guarded one ends at a page that must not be touched.
+    const auto lie = how >= 0x80 ? EspLab::Lie::chain : how >= 0x60 ? EspLab::Lie::guarded_back : EspLab::Lie::pool;
+    sent.push_back({w.lab.received(packet, lie), false, stranger});
     sent.push_back({w.lab.received(seal(scene, good_inner)), true, false});
   }
   std::vector<rte_mbuf*> burst;
