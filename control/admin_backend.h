@@ -31,6 +31,7 @@ struct ChildReport {
   std::uint32_t mtu = 0;                   // inner octets
   std::uint16_t mss = 0;                   // what TCP is clamped to; 0: not clamped
   std::uint32_t replay_window = 0;
+  std::uint64_t replay_distance = 0;  // how far behind the highest the worst replayed or late packet was
   std::uint64_t sequence_in = 0;   // highest authenticated
   std::uint64_t sequence_out = 0;  // last used
   struct Limits {                  // what is left; unset: no limit

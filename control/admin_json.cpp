@@ -59,6 +59,7 @@ Json child_json(const ChildReport& child, bool everything) {
     json["mtu"] = child.mtu;
     json["mss"] = child.mss;
     json["replay_window"] = child.replay_window;
+    json["replay_distance"] = child.replay_distance;
     json["sequence_in"] = child.sequence_in;
     json["sequence_out"] = child.sequence_out;
     json["soft_left"] = limits_json(child.soft_left);

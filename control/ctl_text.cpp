@@ -129,7 +129,10 @@ void child_sheet(const Json& child, Sheet& sheet) {
   const auto mss = number_at(child, "mss").value_or(0);
   sheet.line("MTU", count_at(child, "mtu") + ", TCP segments " +
                         (mss == 0 ? "not clamped" : "clamped to " + std::to_string(mss)));
-  sheet.line("replay window", count_at(child, "replay_window") + ", highest " + count_at(child, "sequence_in"));
+  const auto behind = number_at(child, "replay_distance").value_or(0);
+  sheet.line("replay window",
+             count_at(child, "replay_window") + ", highest " + count_at(child, "sequence_in") +
+                 (behind == 0 ? "" : ", dropped up to " + count_at(child, "replay_distance") + " behind it"));
   sheet.line("last sent", count_at(child, "sequence_out"));
   sheet.line("renewed", in_text(child, "rekey_in_s"));
   sheet.line("soft limit in", limits_text(member(child, "soft_left")));

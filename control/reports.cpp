@@ -167,10 +167,11 @@ void Controller::report_child(const Tunnel& tunnel, const LiveChild& live, Child
   add(sa.spi_out, out);
   if (in.last_used_ms != 0) r.last_in_s = ago(Time(in.last_used_ms));
   if (out.last_used_ms != 0) r.last_out_s = ago(Time(out.last_used_ms));
+  r.replay_distance = in.replay_distance;
   r.drops = {{"icv_failed", in.icv_failed},
              {"replayed", in.replayed},
              {"selector_mismatch", in.selector_mismatch},
-             {"too_big", out.too_big},
+             {"too_big", in.too_big + out.too_big},
              {"no_route", in.no_route + out.no_route},
              {"no_neighbor", in.no_neighbor + out.no_neighbor}};
 }

@@ -46,6 +46,15 @@ bool well_formed(std::uint32_t octets, const crypto::EspKey& key) {
   return ciphertext % key.block_octets == 0 && ciphertext >= kTrailer;
 }
 
+// Counted with its distance: some way behind the window tells of a path that reorders, far behind of a replay.
+void replayed(InboundSa& sa, rte_mbuf* m, Lane& drops) {
+  const std::uint64_t sequence = meta(m).sequence, top = sa.window.top();
+  sa.counters.replayed.add();
+  if (sequence != 0 && sequence < top && top - sequence > sa.counters.replay_distance.get())
+    sa.counters.replay_distance.set(top - sequence);
+  drop(drops, m, Drop::replayed);
+}
+
 void prepare(const EspContext& context, rte_mbuf* m, crypto::EspBatch& batch, Lane& drops) {
   PacketMeta& packet = meta(m);
   // 1. Whose is it?
@@ -57,10 +66,7 @@ void prepare(const EspContext& context, rte_mbuf* m, crypto::EspBatch& batch, La
   if (!well_formed(octets, sa->key)) return drop(drops, m, Drop::esp_malformed);
   // 3. Worth decrypting? (first look at the window: see above)
   packet.sequence = sa->window.infer(be32(rte_pktmbuf_mtod_offset(m, const std::uint8_t*, packet.esp_offset + 4)));
-  if (sa->window.check(packet.sequence) != ReplayWindow::Verdict::fresh) {
-    sa->counters.replayed.add();
-    return drop(drops, m, Drop::replayed);
-  }
+  if (sa->window.check(packet.sequence) != ReplayWindow::Verdict::fresh) return replayed(*sa, m, drops);
   // 4. A job for the engine, which wants it in one piece.
   rte_mbuf* one = own_segment(m, 0, 0, context.big, context.linearised);
   if (one == nullptr) return drop(drops, m, Drop::no_buffer);
@@ -197,10 +203,7 @@ void finish(const EspContext& context, const crypto::EspJob& job, EspInboundOut&
   }
   if (job.status != crypto::EspJob::Status::ok) return drop(out.drops, m, Drop::crypto_failed);
   // 6. Still fresh? Then it takes its place in the window.
-  if (sa.window.check(packet.sequence) != ReplayWindow::Verdict::fresh) {
-    sa.counters.replayed.add();
-    return drop(out.drops, m, Drop::replayed);
-  }
+  if (sa.window.check(packet.sequence) != ReplayWindow::Verdict::fresh) return replayed(sa, m, out.drops);
   if (sa.window.advance(packet.sequence) && sa.report_peer_moves) watch_peer(m, sa, out.notices);
   sa.counters.sequence.set(sa.window.top());
   sa.counters.last_used_ms.set(context.now_ms);

@@ -118,9 +118,26 @@ void notice(EspNotices& notices, const OutboundSa& sa, EspNotice::Kind kind) {
     notices.list[notices.count++] = {kind, Direction::outbound, sa.spi, sa.tunnel, sa.child, {}};
 }
 
+// A replica of a spread SA takes the numbers of all its packets in this batch at once, and uses all of them in it:
+// one kept for later would be old when it leaves.
+void take_numbers(OutboundSa& sa, std::span<rte_mbuf* const> packets) {
+  std::uint32_t count = 0;
+  for (rte_mbuf* m : packets) {
+    if (meta(m).sa.outbound != &sa) continue;
+    const bool v6 = *rte_pktmbuf_mtod(m, const std::uint8_t*) >> 4 == 6;
+    if (m->pkt_len <= sa.inner_mtu || (v6 && m->pkt_len <= kLeastIpv6Mtu)) ++count;  // as step 1 of prepare
+  }
+  if (count == 0) return;
+  if (const auto before = sa.shared->take(count)) {
+    sa.sequence = *before;
+    sa.last_sequence = *before + count;
+  }
+}
+
 // Told once each; true where the SA may send no more.
 bool stopped(OutboundSa& sa, EspNotices& notices, Drop& why) {
-  const std::uint64_t packets = sa.counters.packets.get(), bytes = sa.counters.bytes.get();
+  const std::uint64_t packets = sa.shared != nullptr ? sa.sequence : sa.counters.packets.get();
+  const std::uint64_t bytes = sa.counters.bytes.get();
   const bool exhausted = sa.sequence == sa.last_sequence;
   if (!sa.soft_told && (packets >= sa.limits.soft_packets || bytes >= sa.limits.soft_bytes)) {
     sa.soft_told = true;
@@ -129,7 +146,9 @@ bool stopped(OutboundSa& sa, EspNotices& notices, Drop& why) {
   if (!exhausted && packets < sa.limits.hard_packets && bytes < sa.limits.hard_bytes) return false;
   if (!sa.hard_told) notice(notices, sa, EspNotice::Kind::hard_limit);
   sa.hard_told = true;
-  why = exhausted ? Drop::sequence_exhausted : Drop::sa_expired;
+  const bool told_to_stop = sa.shared != nullptr && sa.shared->last.load(std::memory_order_relaxed) == 0;
+  why = exhausted && !told_to_stop ? Drop::sequence_exhausted : Drop::sa_expired;
+  if (!exhausted && sa.shared != nullptr) ++sa.sequence;  // its number is lost
   return true;
 }
 
@@ -148,7 +167,9 @@ void prepare(const EspContext& context, rte_mbuf* m, crypto::EspBatch& batch, Es
   // 2. May the SA still send?
   Drop why{};
   if (stopped(sa, out.notices, why)) return drop(out.drops, m, why);
-  // 3. Room around the inner packet, in one piece; DPDK's headroom and our pools are made for it.
+  // 3. The next number, for good: none is given back.
+  const std::uint64_t sequence = ++sa.sequence;
+  // 4. Room around the inner packet, in one piece; DPDK's headroom and our pools are made for it.
   const std::uint32_t block = sa.sizes.block, iv = sa.sizes.iv, icv = sa.sizes.icv;
   const std::uint32_t pad = (block - (octets + kTrailer) % block) % block;
   const auto head = static_cast<std::uint16_t>(sa.header_octets + iv);
@@ -158,8 +179,6 @@ void prepare(const EspContext& context, rte_mbuf* m, crypto::EspBatch& batch, Es
   auto* trailer =
       reinterpret_cast<std::uint8_t*>(rte_pktmbuf_append(m, static_cast<std::uint16_t>(pad + kTrailer + icv)));
   auto* start = reinterpret_cast<std::uint8_t*>(rte_pktmbuf_prepend(m, head));
-  // 4. The next number, for good: none is given back.
-  const std::uint64_t sequence = ++sa.sequence;
   // 5. Padding, pad length, next header.
   std::memcpy(trailer, kPadding.data(), pad);
   trailer[pad] = static_cast<std::uint8_t>(pad);
@@ -179,6 +198,7 @@ void prepare(const EspContext& context, rte_mbuf* m, crypto::EspBatch& batch, Es
   sent.l3_offset = 0;
   sent.esp_offset = static_cast<std::uint16_t>(sa.header_octets - 8);
   sent.spi = sa.spi;
+  sent.encrypted = true;
   sent.sequence = sequence;
   sa.counters.packets.add();
   sa.counters.bytes.add(octets);
@@ -203,7 +223,11 @@ void finish(const crypto::EspJob& job, EspOutboundOut& out) {
 void esp_outbound(EspContext& context, std::span<rte_mbuf* const> packets, EspOutboundOut& out) {
   crypto::EspBatch batch;
   batch.direction = crypto::EspBatch::Direction::encrypt;
-  for (rte_mbuf* m : packets) prepare(context, m, batch, out);
+  for (std::size_t i = 0; i < packets.size(); ++i) {
+    OutboundSa& sa = *meta(packets[i]).sa.outbound;
+    if (sa.shared != nullptr && sa.sequence == sa.last_sequence && !sa.hard_told) take_numbers(sa, packets.subspan(i));
+    prepare(context, packets[i], batch, out);
+  }
   context.engine.submit(batch);
   while (const crypto::EspBatch* done = context.engine.collect())
     for (std::uint32_t i = 0; i < done->count; ++i) finish(done->jobs[i], out);

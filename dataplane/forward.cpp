@@ -76,6 +76,7 @@ void Worker::forward(rte_mbuf* m, const IpHeader& ip) {
   if (!setup_.ports[hop->port].trusted && !allowed) return drop(m, Drop::untrusted_clear);
   const std::uint16_t mtu = setup_.ports[hop->port].mtu;
   if (rte_pktmbuf_pkt_len(m) > mtu && ip.dont_fragment) {
+    if (meta(m).decrypted) meta(m).sa.inbound->counters.too_big.add();
     send_icmp_error(m, IcmpReason::too_big, mtu);
     return drop(m, Drop::too_big);
   }
@@ -121,7 +122,14 @@ void Worker::send_ip(rte_mbuf* m, const NextHop& hop) {
                                           : address_v6(at<std::uint8_t>(m, 24));
   const NeighborTable::Entry* neighbor = tables_->neighbors->find(hop.port, address);
   if (neighbor == nullptr) return punt(PuntClass::resolve, {m, hop.port, address});
-  if (neighbor->failed) return drop(m, Drop::no_neighbor);
+  if (neighbor->failed) {
+    if (meta(m).encrypted) {
+      meta(m).sa.outbound->counters.no_neighbor.add();
+    } else if (meta(m).decrypted) {
+      meta(m).sa.inbound->counters.no_neighbor.add();
+    }
+    return drop(m, Drop::no_neighbor);
+  }
   if (neighbor->stale && stale_notes_.take(now_ms_)) notice(StaleNeighborUsed{hop.port, address});
   const PortView& port = setup_.ports[hop.port];
   if (!put_ethernet(m, neighbor->mac, port.mac, port.vlan, type)) return drop(m, Drop::no_buffer);

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <bit>
 
 #include "dataplane/eal.h"
 #include "dataplane/nd.h"
@@ -82,6 +81,17 @@ tl::expected<void, StartError> Gateway::open_devices() {
   return {};
 }
 
+namespace {
+
+// As operators know it, unless another gateway of this process has that one.
+std::string pool_name(const std::string& name) {
+  std::string free = name;
+  for (int n = 2; rte_mempool_lookup(free.c_str()) != nullptr; ++n) free = name + "-" + std::to_string(n);
+  return free;
+}
+
+}  // namespace
+
 tl::expected<void, StartError> Gateway::make_pools() {
   const auto workers = static_cast<std::uint32_t>(cores_.size());
   std::uint32_t buffers = 2048 + workers * Reassembly::kHeld + (workers + 1) * 2 * kPoolCache;
@@ -91,14 +101,13 @@ tl::expected<void, StartError> Gateway::make_pools() {
     room = std::max({room, device->mtu() + kRoomBeyondMtu, device->frame_octets()});
   }
   buffers += workers * (kPuntClasses * 512) + workers * (workers - 1) * 1024;
-  buffers = std::bit_ceil(buffers) - 1;  // what a mempool keeps best
-  pool_.reset(rte_pktmbuf_pool_create("causeway-packets", buffers, kPoolCache,
+  pool_.reset(rte_pktmbuf_pool_create(pool_name("causeway-packets").c_str(), buffers, kPoolCache,
                                       RTE_CACHE_LINE_ROUNDUP(sizeof(PacketMeta)),
                                       static_cast<std::uint16_t>(RTE_PKTMBUF_HEADROOM + room), SOCKET_ID_ANY));
   if (!pool_)
     return tl::unexpected(StartError{"no memory for " + std::to_string(buffers) + " packet buffers of " +
                                      std::to_string(room) + " octets: " + rte_strerror(rte_errno)});
-  jumbo_pool_.reset(rte_pktmbuf_pool_create("causeway-jumbo", kJumboBuffers, 0,
+  jumbo_pool_.reset(rte_pktmbuf_pool_create(pool_name("causeway-jumbo").c_str(), kJumboBuffers, 0,
                                             RTE_CACHE_LINE_ROUNDUP(sizeof(PacketMeta)),
                                             RTE_PKTMBUF_HEADROOM + kJumboRoom, SOCKET_ID_ANY));
   if (!jumbo_pool_)

@@ -13,6 +13,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <thread>
 #include <unordered_map>
@@ -83,9 +84,11 @@ class Gateway final : public Dataplane {
   struct SaRecord {
     TunnelId tunnel = 0;
     ChildSlot child = 0;
-    std::uint16_t worker = 0;
+    std::uint16_t worker = 0;  // its owner; of a spread SA, which every worker has a replica of, the first of them
     InboundSaPtr inbound;
-    OutboundSaPtr outbound;
+    std::vector<OutboundSaPtr> outbound;     // one; of a spread SA one for each worker
+    std::unique_ptr<SharedSequence> shared;  // of a spread SA
+    std::size_t installing = 0, retiring = 0;  // reports that are still to come
     std::uint64_t soft_bytes = 0, hard_bytes = 0, soft_packets = 0, hard_packets = 0;  // 0: none
     bool soft_told = false, hard_told = false, removing = false;
     // Outbound: where it sends, and what its packets take.
@@ -94,7 +97,7 @@ class Gateway final : public Dataplane {
     EspSizes sizes = {};
     std::uint16_t configured_mtu = 0, fixed_path_mtu = 0;  // 0: by the inner packet; by the path
     std::uint32_t mtu = 0;                                 // effective, inner octets
-    [[nodiscard]] SaCounters counters() const { return (inbound ? inbound->counters : outbound->counters).read(); }
+    [[nodiscard]] SaCounters counters() const;  // summed over replicas
   };
 
   // gateway.cpp
@@ -125,11 +128,15 @@ class Gateway final : public Dataplane {
   // gateway_sas.cpp
   static SaKey key_of(Direction direction, std::uint32_t spi, ChildSlot child);
   void refuse(const SaSpec& spec, std::uint64_t token, std::string why);
+  tl::expected<void, std::string> build(const SaSpec& spec, SaRecord& record);
+  void tell_owners(const SaRecord& record, const Command& what);
   void take_reports(Mailbox& mail, std::uint16_t worker, const Sink& sink);
   void on_report(const InstallReport& report, const Sink& sink);
   void on_report(const RetireReport& report, const Sink& sink);
+  void forget(std::map<SaKey, SaRecord>::iterator it);
   void tell_limit(const LimitReached& limit, const Sink& sink);
   void check_limits(const Sink& sink);
+  void check_limits(const SaKey& key, SaRecord& record, const Sink& sink);
 
   // gateway_mtu.cpp
   [[nodiscard]] std::uint16_t path_mtu(const SaRecord& record) const;
@@ -174,7 +181,8 @@ class Gateway final : public Dataplane {
   std::unordered_map<ChildSlot, std::uint64_t> wanted_ms_;
   std::map<SaKey, SaRecord> sas_;   // here until their Retired
   std::vector<Event> undelivered_;  // events that arose outside poll()
-  std::uint64_t next_limits_ms_ = 0;
+  std::set<SaKey> spread_;          // those of them that are
+  std::uint64_t next_limits_ms_ = 0, next_spread_limits_ms_ = 0;
   PathMtu path_mtus_;
   std::optional<crypto::EspPlan> plan_;
   std::optional<crypto::EspEngine> engine_;  // the control thread's, to expand keys with

@@ -19,7 +19,7 @@ void Gateway::set_mtu(const SaKey& key, SaRecord& record) {
   const std::uint16_t path = path_mtu(record);
   const std::uint32_t computed = inner_mtu(path, record.sizes, record.udp_encap, record.local.address.family);
   record.mtu = record.configured_mtu == 0 ? computed : std::min<std::uint32_t>(computed, record.configured_mtu);
-  command(record.worker, SetPathMtu{key.spi, record.child, path});
+  tell_owners(record, SetPathMtu{key.spi, record.child, path});
 }
 
 void Gateway::on_quoted(const QuotedPacket& quoted) {
@@ -28,13 +28,14 @@ void Gateway::on_quoted(const QuotedPacket& quoted) {
   if (!too_big) return;
   const auto sent = std::find_if(sas_.begin(), sas_.end(), [&](const auto& entry) {
     const SaRecord& r = entry.second;
-    return r.outbound && quotes(quoted, {r.local, r.remote, r.udp_encap, entry.first.spi, r.counters().sequence});
+    return !r.outbound.empty() &&
+           quotes(quoted, {r.local, r.remote, r.udp_encap, entry.first.spi, r.counters().sequence});
   });
   if (sent == sas_.end()) return;
   const PathMtu::Path path{sent->second.local.address, sent->second.remote.address};
   if (!path_mtus_.lower(path, quoted.error.mtu, path_mtu(sent->second), now_ms_)) return;
   for (auto& [key, record] : sas_) {
-    if (record.outbound && record.local.address == path.local && record.remote.address == path.remote)
+    if (!record.outbound.empty() && record.local.address == path.local && record.remote.address == path.remote)
       set_mtu(key, record);
   }
 }
@@ -42,7 +43,7 @@ void Gateway::on_quoted(const QuotedPacket& quoted) {
 void Gateway::forget_paths() {
   for (const PathMtu::Path& path : path_mtus_.expire(now_ms_)) {
     for (auto& [key, record] : sas_) {
-      if (record.outbound && record.local.address == path.local && record.remote.address == path.remote)
+      if (!record.outbound.empty() && record.local.address == path.local && record.remote.address == path.remote)
         set_mtu(key, record);
     }
   }

@@ -1,6 +1,7 @@
 // Security associations on the control thread's side: built here, owned by a worker from install() until
 // its RetireReport, then wiped and freed here. A worker's report ring never overflows, because there are
 // never more commands under way than it takes (push() in gateway_send.cpp).
+#include <algorithm>
 #include <utility>
 
 #include "dataplane/gateway.h"
@@ -8,7 +9,7 @@
 namespace causeway::dataplane {
 namespace {
 
-constexpr std::uint64_t kLimitCheckMs = 500;
+constexpr std::uint64_t kLimitCheckMs = 500, kSpreadLimitCheckMs = 50;
 
 }  // namespace
 
@@ -26,39 +27,70 @@ void Gateway::refuse(const SaSpec& spec, std::uint64_t token, std::string why) {
   undelivered_.emplace_back(Installed{spec.direction, spec.spi, token, false, std::move(why)});
 }
 
+SaCounters Gateway::SaRecord::counters() const {
+  if (inbound) return inbound->counters.read();
+  SaCounters sum;
+  for (const auto& replica : outbound) sum += replica->counters.read();
+  return sum;
+}
+
+tl::expected<void, std::string> Gateway::build(const SaSpec& spec, SaRecord& record) {
+  if (spec.direction == Direction::inbound) {
+    record.worker = static_cast<std::uint16_t>(buckets_->worker(codec_->decode(spec.spi).bucket));
+    auto made = make_inbound(spec, *engine_, random_, SOCKET_ID_ANY);
+    if (!made) return tl::unexpected(made.error());
+    record.inbound = std::move(*made);
+    return {};
+  }
+  record.local = spec.local;
+  record.remote = spec.remote;
+  record.udp_encap = spec.udp_encap;
+  record.sizes = EspSizes::of(spec.suite);
+  record.configured_mtu = spec.mtu;
+  record.fixed_path_mtu = spec.path_mtu;
+  if (spec.cores == conf::Cores::spread && workers_.size() > 1) {
+    record.shared = std::make_unique<SharedSequence>(last_sequence(spec));
+    const std::vector<int> sockets(workers_.size(), SOCKET_ID_ANY);
+    auto made = make_spread(spec, *engine_, random_, path_mtu(record), sockets, *record.shared);
+    if (!made) return tl::unexpected(made.error());
+    record.outbound = std::move(*made);
+  } else {
+    record.worker = owner_of(spec.tunnel);
+    auto made = make_outbound(spec, *engine_, random_, path_mtu(record), SOCKET_ID_ANY);
+    if (!made) return tl::unexpected(made.error());
+    record.outbound.push_back(std::move(*made));
+  }
+  record.mtu = record.outbound.front()->inner_mtu;
+  return {};
+}
+
 void Gateway::install(SaSpec spec, std::uint64_t token) {
   const SaKey key = key_of(spec.direction, spec.spi, spec.child);
   if (sas_.contains(key)) return refuse(spec, token, "an SA with this SPI is installed already");
-  SaRecord record{.tunnel = spec.tunnel,
-                  .child = spec.child,
-                  .worker = 0,
-                  .inbound = nullptr,
-                  .outbound = nullptr,
-                  .soft_bytes = spec.soft_bytes,
-                  .hard_bytes = spec.hard_bytes,
-                  .soft_packets = spec.soft_packets,
-                  .hard_packets = spec.hard_packets};
-  if (spec.direction == Direction::inbound) {
-    auto made = make_inbound(spec, *engine_, random_, SOCKET_ID_ANY);
-    if (!made) return refuse(spec, token, made.error());
-    record.inbound = std::move(*made);
-    record.worker = static_cast<std::uint16_t>(buckets_->worker(codec_->decode(spec.spi).bucket));
+  SaRecord record;
+  record.tunnel = spec.tunnel;
+  record.child = spec.child;
+  record.soft_bytes = spec.soft_bytes;
+  record.hard_bytes = spec.hard_bytes;
+  record.soft_packets = spec.soft_packets;
+  record.hard_packets = spec.hard_packets;
+  if (auto built = build(spec, record); !built) return refuse(spec, token, built.error());
+  if (record.inbound) {
+    record.installing = 1;
     command(record.worker, InstallInbound{record.inbound.get(), token});
-  } else {
-    record.local = spec.local;
-    record.remote = spec.remote;
-    record.udp_encap = spec.udp_encap;
-    record.sizes = EspSizes::of(spec.suite);
-    record.configured_mtu = spec.mtu;
-    record.fixed_path_mtu = spec.path_mtu;
-    auto made = make_outbound(spec, *engine_, random_, path_mtu(record), SOCKET_ID_ANY);
-    if (!made) return refuse(spec, token, made.error());
-    record.outbound = std::move(*made);
-    record.mtu = record.outbound->inner_mtu;
-    record.worker = owner_of(spec.tunnel);
-    command(record.worker, InstallOutbound{record.outbound.get(), token});
   }
+  for (std::uint16_t w = 0; w < record.outbound.size(); ++w) {
+    ++record.installing;
+    command(static_cast<std::uint16_t>(record.worker + w), InstallOutbound{record.outbound[w].get(), token});
+  }
+  if (record.shared) spread_.insert(key);
   sas_.emplace(key, std::move(record));
+}
+
+void Gateway::tell_owners(const SaRecord& record, const Command& what) {
+  command(record.worker, what);
+  for (std::uint16_t w = 1; w < record.outbound.size(); ++w)
+    command(static_cast<std::uint16_t>(record.worker + w), what);
 }
 
 void Gateway::remove(Direction direction, std::uint32_t spi, ChildSlot child) {
@@ -67,9 +99,10 @@ void Gateway::remove(Direction direction, std::uint32_t spi, ChildSlot child) {
     undelivered_.emplace_back(Retired{direction, spi, 0, {}});
     return;
   }
-  if (it->second.removing) return;
-  it->second.removing = true;
-  command(it->second.worker, RemoveSa{direction, spi, child});
+  SaRecord& record = it->second;
+  if (std::exchange(record.removing, true)) return;
+  record.retiring = std::max<std::size_t>(record.outbound.size(), 1);
+  tell_owners(record, RemoveSa{direction, spi, child});
 }
 
 void Gateway::update_endpoints(std::uint32_t spi_out, ChildSlot child, conf::Endpoint local, conf::Endpoint remote) {
@@ -77,7 +110,7 @@ void Gateway::update_endpoints(std::uint32_t spi_out, ChildSlot child, conf::End
   if (it == sas_.end()) return;
   it->second.local = local;
   it->second.remote = remote;
-  command(it->second.worker, SetEndpoints{spi_out, child, local, remote});
+  tell_owners(it->second, SetEndpoints{spi_out, child, local, remote});
   set_mtu(it->first, it->second);
 }
 
@@ -88,22 +121,32 @@ void Gateway::take_reports(Mailbox& mail, std::uint16_t worker, const Sink& sink
   }
 }
 
+// A spread SA is installed when every worker has its replica: until then its child's packets go on as before on those
+// that do not. The one reason to refuse, a child slot beyond the table, is the same for all.
 void Gateway::on_report(const InstallReport& report, const Sink& sink) {
+  const auto it = sas_.find(key_of(report.direction, report.spi, report.child));
+  if (it == sas_.end() || --it->second.installing != 0) return;
   Installed event{report.direction, report.spi, report.token, report.ok, {}};
   if (!report.ok) {
     event.why = "the worker's table has no room";
-    sas_.erase(key_of(report.direction, report.spi, report.child));
+    forget(it);
   }
   sink(Event(std::move(event)));
 }
 
+// Freed when every replica is out of its worker's table.
 void Gateway::on_report(const RetireReport& report, const Sink& sink) {
   const auto it = sas_.find(key_of(report.direction, report.spi, report.child));
-  if (it == sas_.end()) return;
+  if (it == sas_.end() || --it->second.retiring != 0) return;
   const Retired event{report.direction, report.spi, it->second.tunnel, it->second.counters()};
-  sas_.erase(it);  // wipes
+  forget(it);
   if (report.direction == Direction::inbound) spis_->release(report.spi);
   sink(Event(event));
+}
+
+void Gateway::forget(std::map<SaKey, SaRecord>::iterator it) {
+  spread_.erase(it->first);
+  sas_.erase(it);  // wipes
 }
 
 void Gateway::tell_limit(const LimitReached& limit, const Sink& sink) {
@@ -114,22 +157,32 @@ void Gateway::tell_limit(const LimitReached& limit, const Sink& sink) {
   sink(Event(limit));
 }
 
-// A worker's notice of a limit may be lost with a full ring; the counters are not.
+// A worker's notice of a limit may be lost with a full ring; the counters are not. Nor does a worker see the octets
+// of an SA's other replicas: their sum is looked at here, so a spread SA may overshoot a limit in octets by what all
+// workers send in kSpreadLimitCheckMs and a poll. Packets it counts by its sequence numbers, exactly.
 void Gateway::check_limits(const Sink& sink) {
+  if (now_ms_ >= next_spread_limits_ms_) {
+    next_spread_limits_ms_ = now_ms_ + kSpreadLimitCheckMs;
+    for (const SaKey& key : spread_) check_limits(key, sas_.at(key), sink);
+  }
   if (now_ms_ < next_limits_ms_) return;
   next_limits_ms_ = now_ms_ + kLimitCheckMs;
-  for (const auto& [key, record] : sas_) {
-    if (record.removing || (record.soft_bytes | record.hard_bytes | record.soft_packets | record.hard_packets) == 0)
-      continue;
-    const SaCounters now = record.counters();
-    const auto reached = [&](std::uint64_t bytes, std::uint64_t packets) {
-      return (bytes != 0 && now.bytes >= bytes) || (packets != 0 && now.packets >= packets);
-    };
-    LimitReached limit{key.direction, key.spi, record.tunnel, record.child, false};
-    if (reached(record.soft_bytes, record.soft_packets)) tell_limit(limit, sink);
-    limit.hard = true;
-    if (reached(record.hard_bytes, record.hard_packets)) tell_limit(limit, sink);
-  }
+  for (auto& [key, record] : sas_) check_limits(key, record, sink);
+}
+
+void Gateway::check_limits(const SaKey& key, SaRecord& record, const Sink& sink) {
+  if (record.removing || (record.soft_bytes | record.hard_bytes | record.soft_packets | record.hard_packets) == 0)
+    return;
+  const SaCounters now = record.counters();
+  const auto reached = [&](std::uint64_t bytes, std::uint64_t packets) {
+    return (bytes != 0 && now.bytes >= bytes) || (packets != 0 && now.packets >= packets);
+  };
+  LimitReached limit{key.direction, key.spi, record.tunnel, record.child, false};
+  if (reached(record.soft_bytes, record.soft_packets)) tell_limit(limit, sink);
+  if (!reached(record.hard_bytes, record.hard_packets)) return;
+  if (record.shared) record.shared->last.store(0, std::memory_order_relaxed);
+  limit.hard = true;
+  tell_limit(limit, sink);
 }
 
 std::optional<SaCounters> Gateway::counters(Direction direction, std::uint32_t spi, ChildSlot child) const {

@@ -29,6 +29,7 @@ struct PacketMeta {
   ChildSlot child = 0;            // outbound: chosen by policy
   Drop drop = Drop::truncated;    // where the packet is in a drop lane
   bool decrypted = false;         // came out of an SA: policy was checked against that SA
+  bool encrypted = false;         // an outer packet of sa.outbound
   bool inner_df = false;
   bool udp_encapsulated = false;
   union {

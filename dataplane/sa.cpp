@@ -107,8 +107,11 @@ tl::expected<InboundSaPtr, std::string> make_inbound(const SaSpec& spec, const c
   return sa;
 }
 
-tl::expected<OutboundSaPtr, std::string> make_outbound(const SaSpec& spec, const crypto::EspEngine& engine,
-                                                       crypto::Random& random, std::uint16_t port_mtu, int socket) {
+namespace {
+
+tl::expected<OutboundSaPtr, std::string> build_outbound(const SaSpec& spec, const crypto::EspEngine& engine,
+                                                        std::span<const std::uint8_t, 16> iv_seed,
+                                                        std::uint16_t port_mtu, int socket) {
   if (spec.local.address.family != spec.remote.address.family)
     return tl::unexpected(std::string("outer addresses of two families"));
   void* memory = rte_zmalloc_socket("sa", sizeof(OutboundSa), RTE_CACHE_LINE_SIZE, socket);
@@ -129,14 +132,46 @@ tl::expected<OutboundSaPtr, std::string> make_outbound(const SaSpec& spec, const
   set_path_mtu(*sa, spec.path_mtu != 0 ? spec.path_mtu : port_mtu);
   sa->limits = limits_of(spec);
   // The counter never wraps (RFC 4303 3.3.3): control hears of its end while a tenth of it is left.
-  sa->last_sequence = spec.suite.esn ? UINT64_MAX : UINT32_MAX;
+  sa->last_sequence = last_sequence(spec);
   sa->limits.soft_packets = std::min(sa->limits.soft_packets, sa->last_sequence - sa->last_sequence / 10);
-  std::array<std::uint8_t, 16> seed;
-  random.fill(seed);
-  const auto done = engine.expand(spec.suite, spec.encryption_key.bytes(), spec.integrity_key.bytes(), seed, sa->key);
-  crypto::wipe(seed);
+  const auto done =
+      engine.expand(spec.suite, spec.encryption_key.bytes(), spec.integrity_key.bytes(), iv_seed, sa->key);
   if (!done) return tl::unexpected(done.error());
   return sa;
+}
+
+}  // namespace
+
+std::uint64_t last_sequence(const SaSpec& spec) { return spec.suite.esn ? UINT64_MAX : UINT32_MAX; }
+
+tl::expected<OutboundSaPtr, std::string> make_outbound(const SaSpec& spec, const crypto::EspEngine& engine,
+                                                       crypto::Random& random, std::uint16_t port_mtu, int socket) {
+  std::array<std::uint8_t, 16> seed;
+  random.fill(seed);
+  auto sa = build_outbound(spec, engine, seed, port_mtu, socket);
+  crypto::wipe(seed);
+  return sa;
+}
+
+// One seed for all: a CBC IV is a number encrypted, and numbers differ between replicas, so IVs do.
+tl::expected<std::vector<OutboundSaPtr>, std::string> make_spread(const SaSpec& spec, const crypto::EspEngine& engine,
+                                                                  crypto::Random& random, std::uint16_t port_mtu,
+                                                                  std::span<const int> sockets,
+                                                                  SharedSequence& shared) {
+  std::array<std::uint8_t, 16> seed;
+  random.fill(seed);
+  std::vector<OutboundSaPtr> replicas;
+  for (const int socket : sockets) {
+    auto sa = build_outbound(spec, engine, seed, port_mtu, socket);
+    if (!sa) return tl::unexpected(sa.error());
+    (*sa)->shared = &shared;
+    (*sa)->last_sequence = 0;  // nothing taken yet
+    // A replica sees its own octets alone: control adds them up. Packets are counted by the numbers taken.
+    (*sa)->limits.soft_bytes = (*sa)->limits.hard_bytes = UINT64_MAX;
+    replicas.push_back(std::move(*sa));
+  }
+  crypto::wipe(seed);
+  return replicas;
 }
 
 void set_endpoints(OutboundSa& sa, const conf::Endpoint& local, const conf::Endpoint& remote) {

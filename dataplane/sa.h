@@ -7,12 +7,14 @@
 
 #include <rte_common.h>
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <tl/expected.hpp>
+#include <vector>
 
 #include "crypto/esp_engine.h"
 #include "crypto/random.h"
@@ -53,6 +55,24 @@ struct alignas(RTE_CACHE_LINE_SIZE) InboundSa {
   [[nodiscard]] std::span<const CompactSelector> remote() const { return {selectors + local_count, remote_count}; }
 };
 
+// What the replicas of a `spread` SA share: the numbers, 64 bits wide also where 32 of them are sent, so that they
+// cannot wrap into use again. A worker takes those of a whole batch by one addition and looks at the limit after it: a
+// range that passes the limit is lost whole, and no number is ever given back. Lost numbers are gaps, which a receiver
+// does not mind; a number used twice would be the end of a counter mode's key.
+struct SharedSequence {
+  explicit SharedSequence(std::uint64_t highest) : last(highest) {}
+  alignas(RTE_CACHE_LINE_SIZE) std::atomic<std::uint64_t> taken{0};  // every worker adds to it
+  alignas(RTE_CACHE_LINE_SIZE) std::atomic<std::uint64_t> last;      // control lowers it to 0 to stop all replicas
+
+  // `count` numbers: those behind what it returns. Nothing where they are no longer to be had.
+  std::optional<std::uint64_t> take(std::uint32_t count) {
+    const std::uint64_t before = taken.fetch_add(count, std::memory_order_relaxed);
+    const std::uint64_t highest = last.load(std::memory_order_relaxed);
+    if (before >= highest || count > highest - before) return std::nullopt;
+    return before;
+  }
+};
+
 struct alignas(RTE_CACHE_LINE_SIZE) OutboundSa {
   // Read only once built, except by set_endpoints() and set_path_mtu(), which the owner calls between bursts.
   // Outer IP header, UDP header if any, SPI; zeros where each packet differs.
@@ -73,12 +93,13 @@ struct alignas(RTE_CACHE_LINE_SIZE) OutboundSa {
   std::uint32_t spi = 0;  // host order
   TunnelId tunnel = 0;
   ChildSlot child = 0;
-  std::uint64_t last_sequence = 0;  // the highest that may be used
   SaLimits limits;
-  OutboundSa* older = nullptr;  // the table's: SAs of the same child that wait for removal
+  SharedSequence* shared = nullptr;  // spread: this is one of its replicas
+  OutboundSa* older = nullptr;       // the table's: SAs of the same child that wait for removal
 
   // Written by the owner, per packet.
   alignas(RTE_CACHE_LINE_SIZE) std::uint64_t sequence = 0;  // last used
+  std::uint64_t last_sequence = 0;  // the highest that may be used; of a replica: of those taken for this batch
   bool soft_told = false, hard_told = false;
   alignas(RTE_CACHE_LINE_SIZE) SaCounterBlock counters;
 
@@ -100,6 +121,11 @@ tl::expected<InboundSaPtr, std::string> make_inbound(const SaSpec& spec, const c
 // `port_mtu` stands in where the spec names no path MTU.
 tl::expected<OutboundSaPtr, std::string> make_outbound(const SaSpec& spec, const crypto::EspEngine& engine,
                                                        crypto::Random& random, std::uint16_t port_mtu, int socket);
+// One replica for each of `sockets`, with key schedules and counters of its own. `shared` outlives them.
+tl::expected<std::vector<OutboundSaPtr>, std::string> make_spread(const SaSpec& spec, const crypto::EspEngine& engine,
+                                                                  crypto::Random& random, std::uint16_t port_mtu,
+                                                                  std::span<const int> sockets, SharedSequence& shared);
+[[nodiscard]] std::uint64_t last_sequence(const SaSpec& spec);  // the highest its suite can send
 
 // By the owner, between bursts. Both endpoints are of one family, which may differ from the one before.
 void set_endpoints(OutboundSa& sa, const conf::Endpoint& local, const conf::Endpoint& remote);

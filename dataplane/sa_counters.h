@@ -8,7 +8,7 @@ namespace causeway::dataplane {
 
 struct SaCounterBlock {
   Counter packets, bytes, sequence, last_used_ms;  // every packet
-  Counter icv_failed, replayed, selector_mismatch, too_big, no_route, no_neighbor;
+  Counter icv_failed, replayed, replay_distance, selector_mismatch, too_big, no_route, no_neighbor;
 
   [[nodiscard]] SaCounters read() const;
 };

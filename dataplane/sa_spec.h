@@ -77,8 +77,11 @@ struct TableSpec {
 struct SaCounters {
   std::uint64_t packets = 0, bytes = 0;  // bytes: inner IP octets
   std::uint64_t icv_failed = 0, replayed = 0, selector_mismatch = 0, too_big = 0, no_route = 0, no_neighbor = 0;
+  std::uint64_t replay_distance = 0;     // how far behind the highest the worst replayed or late one was
   std::uint64_t sequence = 0;            // inbound: highest authenticated; outbound: last used
   std::uint64_t last_used_ms = 0;        // on the control thread's clock; 0: never
+
+  SaCounters& operator+=(const SaCounters& other);  // of another replica of the same SA
 };
 
 }  // namespace causeway::dataplane

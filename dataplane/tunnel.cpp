@@ -56,7 +56,9 @@ void Worker::on_decrypted(rte_mbuf* m) {
 
 void Worker::protect(rte_mbuf* m, const PolicyRule& rule) {
   meta(m).child = rule.child;
-  if (rule.owner != setup_.index) return hand_over(rule.owner, {m, HandOver::Kind::encrypt, 0});
+  // A spread child has an SA on every worker: who received the flow encrypts it.
+  if (rule.owner != setup_.index && sas_.find_outbound(rule.child) == nullptr)
+    return hand_over(rule.owner, {m, HandOver::Kind::encrypt, 0});
   encrypt_for_child(m);
 }
 
@@ -123,12 +125,13 @@ void Worker::encrypt_burst(std::span<rte_mbuf* const> packets, bool again) {
 // Fragments before encryption, so that the peer has nothing to put together; where that is not allowed
 // the sender is told the tunnel's MTU. `again`: false for what was cut already.
 void Worker::on_too_big(rte_mbuf* m, bool again) {
-  const OutboundSa& sa = *meta(m).sa.outbound;
+  OutboundSa& sa = *meta(m).sa.outbound;
   const bool v6 = *at<std::uint8_t>(m, 0) >> 4 == 6;
   // RFC 8200 5: no link says less than 1280 of itself.
   const auto mtu =
       static_cast<std::uint16_t>(std::clamp<std::uint32_t>(sa.inner_mtu, v6 ? kLeastIpv6Mtu : 0, UINT16_MAX));
   if (meta(m).inner_df || v6 || !again) {
+    sa.counters.too_big.add();
     send_icmp_error(m, IcmpReason::too_big, mtu);
     return drop(m, Drop::too_big);
   }
@@ -149,7 +152,10 @@ void Worker::send_outer(rte_mbuf* m) {
     return drop(m, Drop::no_route);
   }
   const bool fixed = ip->family == conf::Family::v4 && ip->dont_fragment;  // over IPv6 the source may cut its own
-  if (fixed && rte_pktmbuf_pkt_len(m) > setup_.ports[hop->port].mtu) return drop(m, Drop::too_big);
+  if (fixed && rte_pktmbuf_pkt_len(m) > setup_.ports[hop->port].mtu) {
+    meta(m).sa.outbound->counters.too_big.add();
+    return drop(m, Drop::too_big);
+  }
   fit_and_send(m, *hop);
 }
 

@@ -106,6 +106,18 @@ OutboundSa& EspLab::install_outbound(const SaSpec& spec, std::uint16_t port_mtu)
   return *outbound_.back();
 }
 
+std::vector<OutboundSa*> EspLab::install_spread(const SaSpec& spec, std::size_t replicas, SharedSequence& shared) {
+  crypto::SystemRandom system;
+  auto made = make_spread(spec, engine_, system, 1500, std::vector<int>(replicas, SOCKET_ID_ANY), shared);
+  if (!made) throw std::runtime_error(made.error());
+  std::vector<OutboundSa*> out;
+  for (auto& sa : *made) {
+    out.push_back(sa.get());
+    outbound_.push_back(std::move(sa));
+  }
+  return out;
+}
+
 rte_mbuf* EspLab::packet(std::span<const std::uint8_t> octets, Lie lie, Room room, std::size_t whole) {
   const auto fresh = [](rte_mempool* pool) {
     rte_mbuf* m = rte_pktmbuf_alloc(pool);

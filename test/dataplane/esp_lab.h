@@ -40,6 +40,9 @@ class EspLab {
   dataplane::InboundSa& install_inbound(const dataplane::SaSpec& spec);
   dataplane::OutboundSa& install_outbound(const dataplane::SaSpec& spec, std::uint16_t port_mtu = 1500);
 
+  std::vector<dataplane::OutboundSa*> install_spread(const dataplane::SaSpec& spec, std::size_t replicas,
+                                                     dataplane::SharedSequence& shared);
+
   // How a packet lies in memory: in one buffer of a pool; as a chain cut at random (the first `whole` octets
   // are never cut); or with exactly the room it needs between forbidden pages.
   enum class Lie : std::uint8_t { pool, chain, guarded_front, guarded_back };

@@ -1,7 +1,10 @@
 // What outbound ESP does around the cryptography: sizes, sequence numbers, IVs, limits, outer headers.
 #include <rte_ip.h>
 
+#include <algorithm>
+#include <array>
 #include <set>
+#include <thread>
 
 #include "dataplane/ecn.h"
 #include "dataplane/overhead.h"
@@ -398,4 +401,117 @@ TEST_CASE("an ICMP error from a router behind the peer passes by the packet it q
   CHECK_FALSE(error(11, ours, 19));        // quotes less than a header
   CHECK_FALSE(error(11, ours, 20));        // and without ports a selector for ports cannot hold
   CHECK(sa.counters.read().selector_mismatch == 7);
+}
+
+TEST_CASE("replicas of a spread SA use every number once, a batch's together, and no IV twice") {
+  EspLab lab(41);
+  for (const auto& [cipher, integrity] :
+       {std::pair<std::string, std::string>{"aes128gcm16", ""}, {"aes256", "sha256"}, {"chacha20poly1305", ""}}) {
+    const SaPair pair = lab.describe(Direction::outbound, {cipher, integrity});
+    SharedSequence shared(last_sequence(pair.spec));
+    const auto replicas = lab.install_spread(pair.spec, 3, shared);
+    std::set<std::uint32_t> numbers;
+    std::set<Bytes> ivs;
+    std::uint32_t due = 0;
+    for (std::size_t batch = 0; batch < 12; ++batch) {
+      const std::size_t count = 1 + batch * 5 % 17;
+      const Sent sent = send(lab, *replicas[batch % 3], std::vector<Bytes>(count, inner_packet(100)));
+      REQUIRE(sent.tx.size() == count);
+      for (const Bytes& packet : sent.tx) {
+        const ReferenceOpened opened = reference_open(pair.reference, packet);
+        REQUIRE(opened.error == "");
+        CHECK(opened.sequence == ++due);
+        CHECK(numbers.insert(opened.sequence).second);
+        CHECK(ivs.insert(opened.iv).second);
+      }
+    }
+    CHECK(shared.taken.load() == due);
+    std::uint64_t packets = 0;
+    for (const OutboundSa* sa : replicas) packets += sa->counters.packets.get();
+    CHECK(packets == due);
+  }
+}
+
+TEST_CASE("a spread SA's numbers are taken for what is sent alone, two SAs of one batch apart") {
+  EspLab lab(42);
+  const SaPair a = lab.describe(Direction::outbound, {}), b = lab.describe(Direction::outbound, {});
+  SharedSequence of_a(UINT32_MAX), of_b(UINT32_MAX);
+  OutboundSa* sas[] = {lab.install_spread(a.spec, 1, of_a)[0], lab.install_spread(b.spec, 1, of_b)[0]};
+  std::vector<rte_mbuf*> burst;
+  for (std::size_t i = 0; i < 20; ++i) {
+    burst.push_back(lab.packet(inner_packet(i % 5 == 0 ? 1480 : 100)));
+    meta(burst.back()).sa.outbound = sas[i % 2];
+  }
+  EspOutboundOut out;
+  lab.outbound(burst, out);
+  CHECK(out.too_big.count == 4);
+  CHECK(out.tx.count == 16);
+  CHECK(of_a.taken.load() == 8);
+  CHECK(of_b.taken.load() == 8);
+  for (Lane* lane : {&out.tx, &out.too_big}) EspLab::free(*lane);
+}
+
+TEST_CASE("a range that passes the limit is lost whole, and nothing is sent behind it") {
+  EspLab lab(43);
+  const SaPair pair = lab.describe(Direction::outbound, {});
+  SharedSequence shared(UINT32_MAX);
+  shared.taken = UINT32_MAX - 5;
+  const auto replicas = lab.install_spread(pair.spec, 2, shared);
+  const Sent sent = send(lab, *replicas[0], std::vector<Bytes>(4, inner_packet(60)));
+  REQUIRE(sent.tx.size() == 4);
+  CHECK(reference_open(pair.reference, sent.tx[3]).sequence == UINT32_MAX - 1);
+  const Sent over = send(lab, *replicas[1], std::vector<Bytes>(2, inner_packet(60)));
+  CHECK(over.tx.empty());
+  CHECK(over.drops == std::vector<Drop>(2, Drop::sequence_exhausted));
+  const Sent behind = send(lab, *replicas[0], {inner_packet(60)});  // one number is left, but never given back
+  CHECK(behind.tx.empty());
+  CHECK(send(lab, *replicas[1], {inner_packet(60)}).drops.size() == 1);
+}
+
+TEST_CASE("control stops every replica of a spread SA by its limit") {
+  EspLab lab(44);
+  SaPair pair = lab.describe(Direction::outbound, {});
+  pair.spec.hard_packets = 6;
+  pair.spec.soft_packets = 3;
+  SharedSequence shared(UINT32_MAX);
+  const auto replicas = lab.install_spread(pair.spec, 2, shared);
+  CHECK(send(lab, *replicas[0], std::vector<Bytes>(3, inner_packet(60))).tx.size() == 3);
+  const Sent soft = send(lab, *replicas[1], std::vector<Bytes>(2, inner_packet(60)));
+  CHECK(soft.tx.size() == 2);
+  REQUIRE(soft.notices.count == 1);  // by the numbers taken by both
+  CHECK(soft.notices.list[0].kind == EspNotice::Kind::soft_limit);
+  const Sent hard = send(lab, *replicas[1], std::vector<Bytes>(3, inner_packet(60)));
+  CHECK(hard.tx.size() == 1);
+  CHECK(hard.drops == std::vector<Drop>(2, Drop::sa_expired));
+
+  SharedSequence other(UINT32_MAX);
+  const auto more = lab.install_spread(lab.describe(Direction::outbound, {}).spec, 2, other);
+  CHECK(send(lab, *more[0], {inner_packet(60)}).tx.size() == 1);
+  other.last = 0;
+  for (OutboundSa* sa : more) CHECK(send(lab, *sa, {inner_packet(60)}).drops == std::vector<Drop>{Drop::sa_expired});
+}
+
+TEST_CASE("threads that take numbers at once never get one twice") {
+  SharedSequence shared(1'000'000);
+  std::array<std::vector<std::pair<std::uint64_t, std::uint32_t>>, 4> ranges;
+  std::vector<std::thread> threads;
+  for (auto& mine : ranges) {
+    threads.emplace_back([&shared, &mine] {
+      for (std::uint32_t i = 0; i < 20'000; ++i) {
+        const std::uint32_t count = 1 + i % 64;
+        if (const auto before = shared.take(count)) mine.emplace_back(*before, count);
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  std::vector<std::pair<std::uint64_t, std::uint32_t>> all;
+  for (const auto& mine : ranges) all.insert(all.end(), mine.begin(), mine.end());
+  std::sort(all.begin(), all.end());
+  std::uint64_t end = 0;
+  for (const auto& [before, count] : all) {
+    REQUIRE(before >= end);
+    end = before + count;
+  }
+  CHECK(end <= 1'000'000);
+  CHECK(shared.taken.load() > 1'000'000);
 }

@@ -29,7 +29,7 @@ void start_eal(const std::vector<std::string>& vdevs) {
   std::vector<std::string> arguments = {"test",
                                         "--no-huge",
                                         "-m",
-                                        "256",
+                                        "1024",
                                         "--no-pci",
                                         "--no-telemetry",
                                         "--no-shconf",

@@ -18,6 +18,14 @@ using Bytes = std::vector<std::uint8_t>;
 Bytes from_hex(std::string_view text);  // spaces are skipped
 std::string to_hex(std::span<const std::uint8_t> octets);
 
+// Every name that the reference knows. A test compares them with the product's table when it is compiled.
+inline constexpr std::string_view kReferenceCiphers[] = {
+    "aes128gcm16", "aes192gcm16", "aes256gcm16", "aes128gcm12", "aes192gcm12", "aes256gcm12",      "aes128gcm8",
+    "aes192gcm8",  "aes256gcm8",  "aes128",      "aes192",      "aes256",      "chacha20poly1305", "aes128ctr",
+    "aes192ctr",   "aes256ctr",   "3des",        "null",        "aes128gmac",  "aes192gmac",       "aes256gmac"};
+inline constexpr std::string_view kReferenceIntegrities[] = {"md5",    "sha1",   "sha256", "sha256_96",
+                                                             "sha384", "sha512", "aesxcbc"};
+
 // One SA as both sides know it. Names as strongSwan spells them ("aes128gcm16", "aes256", "sha256").
 struct ReferenceSa {
   std::string cipher, integrity;  // integrity empty for an AEAD

@@ -1,0 +1,139 @@
+// Two gateways with one, two and four workers each, 64 tunnels between them: every packet of random flows arrives,
+// once, in order within its flow, also while SAs are replaced all the time, and also where every worker encrypts.
+#include <cstdlib>
+#include <iostream>
+
+#include "test/dataplane/gateway_pair.h"
+#include "test/support/catch.h"
+
+using namespace causeway;
+using namespace causeway::dataplane;
+using namespace causeway::test;
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr auto kBetweenReplacements = std::chrono::milliseconds(50);  // 20 a second
+
+bool long_run() {
+  const char* text = std::getenv("CAUSEWAY_LONG");
+  return text != nullptr && std::string_view(text) == "yes";
+}
+
+// Random flows of random sizes, both ways. `meanwhile` is called with each turn.
+void random_traffic(
+    GatewayPair& pair, const GatewayPair::Shape& shape, std::uint64_t packets,
+    const std::function<void()>& meanwhile = [] {}) {
+  std::mt19937_64 random(17);
+  const std::uint64_t end = pair.sent() + packets;
+  while (pair.sent() < end && pair.wrong().empty()) {
+    for (int i = 0; i < 64; ++i) {
+      const std::size_t octets = random() % 4 == 0 ? 12 + random() % 1300 : 12 + random() % 90;
+      if (!pair.send(random() % 2, static_cast<std::uint32_t>(random() % shape.tunnels),
+                     static_cast<std::uint32_t>(random() % shape.flows), octets))
+        break;
+    }
+    pair.turn();
+    meanwhile();
+  }
+  const bool all = pair.until([&] { return pair.arrived() == pair.sent(); });
+  INFO("sent " << pair.sent() << ", arrived " << pair.arrived() << "; drops: " << pair.drops());
+  CHECK(pair.wrong() == "");
+  REQUIRE(all);
+}
+
+std::uint64_t replayed(GatewayPair& pair) {
+  return pair.gateway(GatewayPair::kA).drops().at("replayed") + pair.gateway(GatewayPair::kB).drops().at("replayed");
+}
+
+void every_packet_once_in_order(GatewayPair::Shape shape) {
+  GatewayPair pair(shape);
+  pair.warm_up();
+  random_traffic(pair, shape, long_run() ? 100'000 : 20'000);
+  CHECK(pair.drops() == "");
+}
+
+void while_sas_are_replaced(GatewayPair::Shape shape) {
+  GatewayPair pair(shape);
+  pair.warm_up();
+  std::mt19937_64 random(23);
+  auto due = Clock::now();
+  std::uint64_t begun = 0;
+  const auto replace = [&] {
+    if (Clock::now() < due) return;
+    due += kBetweenReplacements;
+    if (pair.replace(random() % 2, static_cast<std::uint32_t>(random() % shape.tunnels))) ++begun;
+  };
+  const auto until = Clock::now() + std::chrono::seconds(long_run() ? 15 : 3);
+  while (Clock::now() < until && pair.wrong().empty()) random_traffic(pair, shape, 2'000, replace);
+  REQUIRE(pair.until([&] { return !pair.replacing(); }));
+  CHECK(pair.replaced() == begun);
+  CHECK(begun >= 20);
+  CHECK(pair.drops() == "");
+  for (const std::size_t side : {GatewayPair::kA, GatewayPair::kB}) {
+    for (const auto& pool : pair.gateway(side).pools()) {
+      if (pool.name == "sas") CHECK(pool.in_use == 2 * shape.tunnels);
+      if (pool.name == "spi-slots") CHECK(pool.in_use == shape.tunnels);
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("One worker each: every packet arrives, once, in order within its flow") {
+  every_packet_once_in_order({.workers = 1});
+}
+TEST_CASE("Two workers each: every packet arrives, once, in order within its flow") {
+  every_packet_once_in_order({.workers = 2});
+}
+TEST_CASE("Four workers each: every packet arrives, once, in order within its flow") {
+  every_packet_once_in_order({.workers = 4});
+}
+
+TEST_CASE("One worker each, SAs replaced 20 times a second: nothing is lost by it") {
+  while_sas_are_replaced({.workers = 1});
+}
+TEST_CASE("Two workers each, SAs replaced 20 times a second: nothing is lost by it") {
+  while_sas_are_replaced({.workers = 2});
+}
+TEST_CASE("Four workers each, SAs replaced 20 times a second: nothing is lost by it") {
+  while_sas_are_replaced({.workers = 4});
+}
+
+TEST_CASE("Spread over four workers: every packet arrives in its flow's order, and every worker encrypts") {
+  const GatewayPair::Shape shape{.workers = 4, .cores = conf::Cores::spread, .replay_window = 8192};
+  GatewayPair pair(shape);
+  pair.warm_up();
+  random_traffic(pair, shape, long_run() ? 100'000 : 20'000);
+  // Fewer packets are under way at once than the window has room for: none can be too late.
+  std::cout << "spread, window 8192: " << replayed(pair) << " of " << pair.sent() << " dropped as replayed\n";
+  CHECK(pair.drops() == "");
+  for (const auto& worker : pair.gateway(GatewayPair::kA).workers()) {
+    CHECK(worker.sas_outbound == shape.tunnels);
+    CHECK(worker.tx > pair.sent() / 32);
+  }
+}
+
+TEST_CASE("Spread over four workers, SAs replaced 20 times a second: nothing is lost by it") {
+  while_sas_are_replaced({.workers = 4, .cores = conf::Cores::spread, .replay_window = 8192});
+}
+
+TEST_CASE("A rekey takes a tunnel from one core to all of them and back") {
+  GatewayPair::Shape shape{.workers = 2, .tunnels = 8, .replay_window = 8192};
+  GatewayPair pair(shape);
+  pair.warm_up();
+  const auto outbound = [&](std::size_t side) {
+    std::uint32_t n = 0;
+    for (const auto& worker : pair.gateway(side).workers()) n += worker.sas_outbound;
+    return n;
+  };
+  CHECK(outbound(GatewayPair::kA) == shape.tunnels);
+  for (const conf::Cores cores : {conf::Cores::spread, conf::Cores::single}) {
+    pair.set_cores(cores);
+    for (std::uint32_t t = 0; t < shape.tunnels; ++t) REQUIRE(pair.replace(GatewayPair::kA, t));
+    REQUIRE(pair.until([&] { return !pair.replacing(); }));
+    CHECK(outbound(GatewayPair::kA) == (cores == conf::Cores::spread ? 2 * shape.tunnels : shape.tunnels));
+    random_traffic(pair, shape, 2'000);
+  }
+  CHECK(pair.drops() == "");
+}
