@@ -191,7 +191,7 @@ void Controller::on_icmp(const dataplane::IcmpError& event) {
 // Authenticated packets are as good as answers to a liveness check (RFC 7296 2.4).
 void Controller::look_for_signs_of_life() {
   for (const auto& tunnel : gateway_.tunnels()) {
-    for (const LiveChild& live : tunnel->live_children()) {
+    for (const LiveChild& live : tunnel->receiving_children()) {
       const auto c = dataplane_.counters(dataplane::Direction::inbound, live.sa->spi_in, live.sa->child);
       if (!c) continue;
       std::uint64_t& seen = packets_in_[live.sa->spi_in];

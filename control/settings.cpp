@@ -9,6 +9,7 @@
 
 #include "conf/psk.h"
 #include "control/ike/proposal.h"
+#include "control/ikev1/ikev1.h"
 
 namespace causeway::control {
 
@@ -39,7 +40,9 @@ std::optional<std::uint16_t> connected_port(const conf::Config& config, const co
 
 std::vector<ike::ChildSettings> make_children(const conf::Tunnel& tunnel, ike::ChildSlot& next_slot) {
   std::vector<ike::ChildSettings> children;
-  if (tunnel.selectors == conf::SelectorShape::joint) {
+  // Quick mode names one network on each side (RFC 2409 5.5): with IKEv1 several are always one child a pair.
+  const bool one_pair = tunnel.local_subnets.size() == 1 && tunnel.remote_subnets.size() == 1;
+  if (one_pair || (tunnel.selectors == conf::SelectorShape::joint && tunnel.ike.version == 2)) {
     children.push_back({next_slot++, tunnel.name, {tunnel.local_subnets, tunnel.remote_subnets}});
     return children;
   }
@@ -64,6 +67,10 @@ std::string file_prefix(const std::string& socket) {
 std::optional<std::string> check_proposal(conf::ProposalKind kind, std::string_view proposal,
                                           const conf::Tunnel& tunnel) {
   const auto protocol = kind == conf::ProposalKind::ike ? ike::Protocol::ike : ike::Protocol::esp;
+  if (tunnel.ike.version == 1) {
+    std::string why = ikev1::unusable_proposal(protocol, proposal, tunnel.legacy);
+    return why.empty() ? std::nullopt : std::optional(std::move(why));
+  }
   const auto parsed = ike::Proposal::parse(protocol, proposal, tunnel.legacy);
   if (parsed) return std::nullopt;
   return parsed.error();

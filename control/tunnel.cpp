@@ -154,7 +154,7 @@ void Tunnel::esp_received(std::uint32_t spi_in, Time when) {
   for (const Child& c : children_) {
     for (const LiveChild& l : c.live) {
       if (l.sa->spi_in != spi_in) continue;
-      if (const auto it = ikes_.find(l.ike); it != ikes_.end()) it->second.sa->esp_received(when);
+      if (const auto it = ikes_.find(l.ike); it != ikes_.end()) it->second.sa->esp_received(spi_in, when);
       return;
     }
   }
@@ -275,7 +275,11 @@ void Tunnel::on_event(std::uint64_t spi, Ike& ike, ike::Effect& effect, Time now
   } else if (auto* successor = std::get_if<ike::NewIkeSa>(&effect)) {
     on_successor(std::move(successor->successor), ike.ours, now);
   } else if (const auto* moved = std::get_if<ike::ChildrenMoved>(&effect)) {
-    on_children_moved(spi, moved->to);
+    on_children_moved(moved->from != 0 ? moved->from : spi, moved->to);
+  } else if (const auto* lost = std::get_if<ike::PhaseOneLost>(&effect)) {
+    on_phase_one_lost(ike, lost->reason, now, out);
+  } else if (std::holds_alternative<ike::RenewIke>(effect)) {
+    renewing_ = true;
   } else if (const auto* end = std::get_if<ike::IkeClosed>(&effect)) {
     on_closed(ike, end->reason, now, out);
   }
@@ -284,7 +288,7 @@ void Tunnel::on_event(std::uint64_t spi, Ike& ike, ike::Effect& effect, Time now
 void Tunnel::on_established(Ike& ike, bool initial_contact, Time now, Actions& out) {
   if (initial_contact) {  // but not those that were made at the same time: the peer did not have them yet
     for (auto& [spi, other] : ikes_) {
-      if (&other != &ike && other.established && other.since < ike.made) other.dead = true;
+      if (&other != &ike && (other.established || other.headless) && other.since < ike.made) other.dead = true;
     }
   }
   ike.established = true;
@@ -396,7 +400,7 @@ void Tunnel::on_closed(Ike& ike, const ike::Reason& reason, Time now, Actions& o
   const bool another = std::any_of(ikes_.begin(), ikes_.end(), [](const auto& entry) {
     return entry.second.established && !entry.second.closed && !entry.second.closing;
   });
-  if (ike.established || ike.closing || reason.cause == ike::Cause::replaced) {
+  if (ike.established || ike.headless || ike.closing || reason.cause == ike::Cause::replaced) {
     note(now, "IKE SA closed: " + reason.text);
     if (another || admin_down_ || reason.cause == ike::Cause::replaced) return;
     retry_at_ = now + backoff(failures_);

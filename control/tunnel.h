@@ -106,6 +106,7 @@ class Tunnel {
   [[nodiscard]] bool idle() const { return ikes_.empty(); }
   [[nodiscard]] std::optional<ike::IkeStatus> ike_status() const;  // of the IKE SA that matters most
   [[nodiscard]] std::vector<LiveChild> live_children() const;      // the one in use of each child that is up
+  [[nodiscard]] std::vector<LiveChild> receiving_children() const;  // every one that is installed inbound
   [[nodiscard]] const std::deque<HistoryEntry>& history() const { return history_; }
   [[nodiscard]] const TunnelCounts& counts() const { return counts_; }
   [[nodiscard]] const NegotiationTimes& negotiation() const { return negotiation_; }
@@ -121,6 +122,8 @@ class Tunnel {
     bool closed = false;
     bool useless = false;  // its only child was refused
     bool had_child = false;
+    bool headless = false;                // IKEv1: phase 1 is gone, its children wait for another
+    bool inherited = false;               // another IKE SA took its children
     bool dead = false;                    // the peer says that it has forgotten it
     Time made{0}, since{0};               // since: made, later: established
     std::optional<Time> duplicate_until;  // a second one: closed then
@@ -153,12 +156,19 @@ class Tunnel {
   void on_successor(std::unique_ptr<ike::IkeSa> successor, bool ours, Time now);
   void on_children_moved(std::uint64_t from, std::uint64_t to);
   void on_closed(Ike& ike, const ike::Reason& reason, Time now, Actions& out);
+  // IKEv1, tunnel_phases.cpp: children outlive their phase 1.
+  void on_phase_one_lost(Ike& ike, const ike::Reason& reason, Time now, Actions& out);
+  void renew(Time now, Actions& out);
+  void gather_children(Time now, Actions& out);
+  [[nodiscard]] static bool outranks(const Ike& a, const Ike& b);
+  [[nodiscard]] bool phase_one_missing() const;
   void track(std::uint64_t ike, const ike::Effect& effect, Time now);
 
   // State -> what to do next.
   void reconcile(Time now, Actions& out);
   void connect(Time now, Actions& out);
   void start_ike(Time now, Actions& out);
+  void start_ike(ike::ChildSlot child, Time now, Actions& out);
   void close_all(Time now, Actions& out);
   void close(std::uint64_t spi, Time now, Actions& out);
   void use_held(Time now, Actions& out);
@@ -200,6 +210,7 @@ class Tunnel {
   bool pressed_ = false;         // up() and not yet established since
   bool traffic_wanted_ = false;  // a packet waits
   bool resolving_ = false;
+  bool renewing_ = false;        // a new phase 1 is wanted beside the one there is
   int failures_ = 0;  // in a row
   std::optional<Time> retry_at_;
   ike::Reason reason_;          // why it is down, while it is, or was the last time

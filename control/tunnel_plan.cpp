@@ -1,5 +1,6 @@
 // The second half of Tunnel: what to do next, by what is and what is wanted; and what others may know of it.
 #include <algorithm>
+#include <iterator>
 #include <tuple>
 #include <utility>
 
@@ -27,6 +28,8 @@ void Tunnel::reconcile(Time now, Actions& out) {
   use_held(now, out);
   close_unwanted(now, out);
   close_duplicates(now, out);
+  gather_children(now, out);
+  if (renewing_) renew(now, out);
   if (best_established() != nullptr) {
     create_missing_children(now, out);
   } else {
@@ -37,7 +40,7 @@ void Tunnel::reconcile(Time now, Actions& out) {
 void Tunnel::connect(Time now, Actions& out) {
   if (resolving_ || connecting() || (retry_at_ && *retry_at_ > now)) return;
   const bool address_missing = needs_name() && !settings_->remote;
-  if (!wants_up() && !address_missing) return;
+  if (!wants_up() && !address_missing && !phase_one_missing()) return;
   if (needs_name()) {  // asked again at each attempt: the address behind a name may have changed
     resolving_ = true;
     put(out, settings_->tunnel, Resolve{settings_->config.remote});
@@ -47,7 +50,14 @@ void Tunnel::connect(Time now, Actions& out) {
 }
 
 void Tunnel::start_ike(Time now, Actions& out) {
-  if (!settings_->remote || children_.empty()) return;
+  if (children_.empty()) return;
+  // Children that outlived their phase 1 are there already.
+  const bool there = settings_->config.ike.version == 1 && any_child_up();
+  start_ike(there ? ike::kNoChild : children_.front().slot, now, out);
+}
+
+void Tunnel::start_ike(ike::ChildSlot child, Time now, Actions& out) {
+  if (!settings_->remote) return;
   auto sa = engine_.initiate(settings_, environment_, ikes_.empty());
   if (!sa) {
     ++counts_.attempts_failed;
@@ -60,13 +70,13 @@ void Tunnel::start_ike(Time now, Actions& out) {
   evidence_.clear();
   say(out, ike::Notice::Level::debug, "connecting to " + settings_->remote->str());
   ike::Effects effects;
-  sa->start(children_.front().slot, now, effects);
+  sa->start(child, now, effects);
   const std::uint64_t spi = sa->local_spi();
   Ike& ike = ikes_[spi];
   ike.sa = std::move(sa);
   ike.ours = true;
   ike.made = ike.since = now;
-  children_.front().requested_on = spi;
+  if (child != ike::kNoChild) children_.front().requested_on = spi;
   handle(spi, std::move(effects), now, out);
 }
 
@@ -199,7 +209,8 @@ std::optional<Time> Tunnel::deadline() const {
   if (!begun_ || admin_down_) return earliest;
   const Ike* alive = best();
   const bool established = alive != nullptr && alive->established;
-  if (!established && !resolving_ && !connecting() && (wants_up() || (needs_name() && !settings_->remote))) {
+  const bool wanted = wants_up() || phase_one_missing() || (needs_name() && !settings_->remote);
+  if (!established && !resolving_ && !connecting() && wanted) {
     consider(retry_at_);
   }
   if (established && wants_up()) {
@@ -247,7 +258,7 @@ std::vector<std::uint64_t> Tunnel::local_spis() const {
 
 bool Tunnel::half_open(std::uint64_t local_spi) const {
   const auto it = ikes_.find(local_spi);
-  return it != ikes_.end() && !it->second.ours && !it->second.established;
+  return it != ikes_.end() && !it->second.ours && !it->second.established && !it->second.headless;
 }
 
 bool Tunnel::accepts() const { return begun_ && !admin_down_ && settings_->config.role != conf::Role::initiator; }
@@ -261,7 +272,7 @@ std::string Tunnel::child_name(ike::ChildSlot slot) const {
 
 std::optional<ike::IkeStatus> Tunnel::ike_status() const {
   const Ike* ike = best();
-  if (ike == nullptr) return std::nullopt;
+  if (ike == nullptr || ike->headless) return std::nullopt;
   return ike->sa->status();
 }
 
@@ -270,6 +281,14 @@ std::vector<LiveChild> Tunnel::live_children() const {
   for (const Child& c : children_) {
     const auto newest = std::find_if(c.live.rbegin(), c.live.rend(), [](const LiveChild& l) { return l.outbound; });
     if (newest != c.live.rend()) all.push_back(*newest);
+  }
+  return all;
+}
+
+std::vector<LiveChild> Tunnel::receiving_children() const {
+  std::vector<LiveChild> all;
+  for (const Child& c : children_) {
+    std::copy_if(c.live.begin(), c.live.end(), std::back_inserter(all), [](const LiveChild& l) { return l.inbound; });
   }
   return all;
 }
@@ -288,13 +307,13 @@ bool Tunnel::needs_name() const { return !settings_->config.remote_is_any() && !
 bool Tunnel::connecting() const {
   return std::any_of(ikes_.begin(), ikes_.end(), [](const auto& entry) {
     const Ike& ike = entry.second;
-    return ike.ours && !ike.established && !ike.closing && !ike.closed;
+    return ike.ours && !ike.established && !ike.headless && !ike.closing && !ike.closed;
   });
 }
 
 const Tunnel::Ike* Tunnel::best() const {
   const Ike* best = nullptr;
-  const auto rank = [](const Ike& i) { return std::tuple(i.established, i.ours, i.since); };
+  const auto rank = [](const Ike& i) { return std::tuple(i.established, !i.headless, i.ours, i.since); };
   for (const auto& [spi, ike] : ikes_) {
     if (ike.closing || ike.closed) continue;
     if (best == nullptr || rank(ike) > rank(*best)) best = &ike;
@@ -307,7 +326,9 @@ Tunnel::Ike* Tunnel::best_established() {
   Ike* best = nullptr;
   for (auto& [spi, ike] : ikes_) {
     if (!ike.established || ike.closing || ike.closed) continue;
-    if (best == nullptr || ike.since >= best->since) best = &ike;
+    const bool better = best == nullptr || (settings_->config.ike.version == 1 ? outranks(ike, *best)
+                                                                                : ike.since >= best->since);
+    if (better) best = &ike;
   }
   return best;
 }

@@ -105,9 +105,14 @@ class IkeSa;
 struct NewIkeSa {  // a rekey made a successor; whose the children are, ChildrenMoved says
   std::unique_ptr<IkeSa> successor;
 };
-struct ChildrenMoved {  // the children of this IKE SA belong to the one with this local SPI from now on
+struct ChildrenMoved {  // the children of this IKE SA (or of `from`) belong to the one with this local SPI from now on
   std::uint64_t to = 0;
+  std::uint64_t from = 0;  // 0: the one whose effect this is
 };
+struct PhaseOneLost {  // IKEv1: this IKE SA is gone, its children stay with it until another one inherits them
+  Reason reason;
+};
+struct RenewIke {};  // IKEv1: another IKE SA is wanted beside this one, which ends before long
 struct IkeClosed {  // nothing more comes from this IKE SA; its children are gone unless inherited
   Reason reason;
 };
@@ -119,7 +124,7 @@ struct Notice {  // for the log
 
 using Effect = std::variant<Send, SendKeepalive, InstallInbound, UseOutbound, RemoveInbound, RemoveOutbound,
                             EndpointsChanged, IkeEstablished, ChildEstablished, ChildClosed, ChildFailed, NewIkeSa,
-                            ChildrenMoved, IkeClosed, Notice>;
+                            ChildrenMoved, PhaseOneLost, RenewIke, IkeClosed, Notice>;
 using Effects = std::vector<Effect>;
 
 }  // namespace causeway::ike

@@ -29,6 +29,9 @@ struct ChildSettings {
   conf::SelectorSet selectors;  // as configured
 };
 
+// IkeSa::start() for an IKE SA without a child: those it is for are there already (IKEv1).
+inline constexpr ChildSlot kNoChild = 0xffffffff;
+
 // Everything a negotiation with one peer is made of: the tunnel's configuration, resolved. Immutable.
 struct PeerSettings {
   TunnelId tunnel = 0;
@@ -66,6 +69,10 @@ struct IkeStatus {
   std::string stage;  // while connecting: "waiting for the answer to IKE_SA_INIT (3 sent)"
 };
 
+// Of two established IKEv1 SAs with one peer, which has the children: the newer; of two that were begun before either
+// side could know of the other, the one with the smaller initiator cookie. Both sides see the same.
+bool outranks(const IkeStatus& a, const IkeStatus& b);
+
 class IkeSa {
  public:
   virtual ~IkeSa() = default;
@@ -84,8 +91,15 @@ class IkeSa {
   virtual void close(Time now, Effects& out) = 0;  // DELETE of the IKE SA; IkeClosed follows
 
   // An authenticated ESP packet of any child arrived at `when`: as good as an answer (RFC 7296 2.4).
-  virtual void esp_received(Time when) = 0;
+  // `spi_in`: on which inbound SA.
+  virtual void esp_received(std::uint32_t spi_in, Time when) = 0;
   virtual void peer_moved(const conf::Endpoint& from, Time now, Effects& out) = 0;
+
+  // Asks the peer now whether it lives, unless that is under way.
+  virtual void check_liveness(Time now, Effects& out) = 0;
+  // IKEv1, whose children outlive their phase 1: takes those of `older`, which is of the same version and
+  // has the same peer, and will close itself. Whether it did.
+  virtual bool inherit(IkeSa& /*older*/, Time /*now*/, Effects& /*out*/) { return false; }
 
   [[nodiscard]] virtual TunnelId tunnel() const = 0;  // the one chosen so far; may change until authenticated
   [[nodiscard]] virtual std::uint64_t local_spi() const = 0;  // by which datagrams find it

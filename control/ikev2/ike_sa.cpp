@@ -91,7 +91,12 @@ class Ikev2Sa final : public ike::IkeSa {
     close_politely(session_, reasons::closed_by_us(), step);
   }
 
-  void esp_received(ike::Time when) override { session_.last_heard = std::max(session_.last_heard, when); }
+  void esp_received(std::uint32_t /*spi_in*/, ike::Time when) override {
+    session_.last_heard = std::max(session_.last_heard, when);
+  }
+  void check_liveness(ike::Time now, ike::Effects& out) override {
+    request(Task{.kind = Task::Kind::liveness}, now, out);
+  }
   void peer_moved(const conf::Endpoint& from, ike::Time now, ike::Effects& out) override {
     if (session_.stage != Stage::established || from == session_.remote || !session_.requests.free()) return;
     session_.trial = from;

@@ -62,7 +62,8 @@ class FakeIke final : public ike::IkeSa {
     calls.push_back("close");
     if (closes_at_once) out.push_back(ike::IkeClosed{{ike::Cause::closed_by_us, "closed by us", "", "", {}}});
   }
-  void esp_received(Time at) override { alive_at = at; }
+  void esp_received(std::uint32_t /*spi_in*/, Time at) override { alive_at = at; }
+  void check_liveness(Time now, ike::Effects& /*out*/) override { asked_at = now; }
   void peer_moved(const conf::Endpoint& from, Time, ike::Effects&) override { calls.push_back("moved " + from.str()); }
   ike::TunnelId tunnel() const override { return tunnel_id; }
   std::uint64_t local_spi() const override { return spi_; }
@@ -88,7 +89,7 @@ class FakeIke final : public ike::IkeSa {
   ike::Effects pending;      // given out at the next receive(), due tick() or child call
   std::optional<Time> when;  // deadline
   bool closes_at_once = true;
-  std::optional<Time> alive_at;
+  std::optional<Time> alive_at, asked_at;
   std::vector<std::string> calls;
 };
 

@@ -329,8 +329,8 @@ TEST_CASE("IKEv2: liveness is asked when the peer is silent, and ESP from it is 
   SECTION("ESP arrives: nobody asks") {
     for (int i = 0; i < 100; ++i) {
       pair.run(Time{1000});
-      pair.with(pair.a, [](ike::IkeSa& sa, Time now, ike::Effects&) { sa.esp_received(now); });
-      pair.with(pair.b, [](ike::IkeSa& sa, Time now, ike::Effects&) { sa.esp_received(now); });
+      pair.with(pair.a, [](ike::IkeSa& sa, Time now, ike::Effects&) { sa.esp_received(0, now); });
+      pair.with(pair.b, [](ike::IkeSa& sa, Time now, ike::Effects&) { sa.esp_received(0, now); });
     }
     CHECK(pair.a.ike()->status().dpd_sent == 0);
     CHECK(pair.b.ike()->status().dpd_sent == 0);

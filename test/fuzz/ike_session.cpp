@@ -130,7 +130,7 @@ void command(IkePair& pair, Input& input) {
       with([](auto& sa, Time now, auto& out) { sa.close(now, out); });
       break;
     case 6:
-      with([](auto& sa, Time now, auto&) { sa.esp_received(now); });
+      with([](auto& sa, Time now, auto&) { sa.esp_received(0, now); });
       break;
     case 7:
       with([&](auto& sa, Time now, auto& out) {

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <type_traits>
 
+#include "control/ikev1/ikev1.h"
 #include "control/ikev2/ikev2.h"
 
 namespace causeway::test {
@@ -93,7 +94,9 @@ void IkePair::write(const Side& side, const std::string& what) const {
 void IkePair::at(Time when, std::function<void()> action) { events_.push({when, order_++, std::move(action)}); }
 
 void IkePair::start(Side& side, ike::ChildSlot child) {
-  side.sas.push_back(ikev2::make_initiator(side.settings.front(), side.env));
+  const bool v1 = side.settings.front()->config.ike.version == 1;
+  side.sas.push_back(v1 ? ikev1::make_initiator(side.settings.front(), side.env, side.sas.empty())
+                        : ikev2::make_initiator(side.settings.front(), side.env));
   ike::Effects effects;
   side.sas.back()->start(child, now_, effects);
   carry_out(side, effects);
@@ -176,7 +179,40 @@ void IkePair::tick(Side& side) {
   });
 }
 
+// What control/tunnel_phases.cpp does for IKEv1: the phase 1 that matters gathers the children of all others, and
+// another one is begun where one is wanted.
+void IkePair::gather(Side& side) {
+  if (side.settings.front()->config.ike.version != 1) return;
+  ike::IkeSa* best = nullptr;
+  for (const auto& sa : side.sas) {
+    if (sa->status().established && (best == nullptr || ike::outranks(sa->status(), best->status()))) best = sa.get();
+  }
+  for (std::size_t i = 0; best != nullptr && i < side.sas.size(); ++i) {
+    ike::IkeSa* other = side.sas[i].get();
+    const auto status = other->status();
+    const bool holds = !status.children.empty() || !side.inherited.contains(other);
+    if (other == best || !holds || (!status.established && !side.headless.contains(other))) continue;
+    ike::Effects effects;
+    if (best->inherit(*other, now_, effects)) side.inherited.insert(other);
+    side.inherited.erase(best);
+    carry_out(side, effects);
+  }
+  const bool connecting = std::ranges::any_of(side.sas, [&](const auto& sa) {
+    const auto status = sa->status();
+    return status.initiator && !status.established && !side.headless.contains(sa.get()) && status.stage != "closed";
+  });
+  if (!side.renew || connecting || !renewal) return;
+  side.renew = false;
+  start(side, ike::kNoChild);
+}
+
 void IkePair::reap(Side& side) {
+  gather(side);
+  for (const auto& sa : side.sas) {
+    if (sa->status().stage != "closed") continue;
+    side.headless.erase(sa.get());
+    side.inherited.erase(sa.get());
+  }
   std::erase_if(side.sas, [](const auto& sa) { return sa->status().stage == "closed"; });
 }
 
@@ -228,6 +264,15 @@ void IkePair::carry_out(Side& side, ike::Effects& effects) {
                      side.sas.push_back(std::move(e.successor));
                    },
                    [&](ike::ChildrenMoved& e) { write(side, "children move to " + hex(e.to)); },
+                   [&](ike::PhaseOneLost& e) {
+                     write(side, "phase 1 lost: " + e.reason.text);
+                     side.phase_one_lost.push_back(e.reason);
+                     for (const auto& sa : side.sas) {
+                       if (sa->status().stage.starts_with("phase 1 is gone")) side.headless.insert(sa.get());
+                     }
+                     side.renew = true;
+                   },
+                   [&](ike::RenewIke&) { side.renew = true; },
                    [&](ike::IkeClosed& e) {
                      write(side, "IKE SA closed: " + e.reason.text);
                      side.ike_closed.push_back(e.reason);
@@ -266,7 +311,11 @@ ike::IkeSa* IkePair::find(Side& side, const ike::Datagram& datagram) {
   const Bytes& m = datagram.bytes;
   const std::uint64_t spi_i = be64(m, 0), spi_r = be64(m, 8);
   const bool from_initiator = m.size() > 19 && (m[19] & 0x08) != 0;
+  const bool v1 = m.size() > 17 && m[17] >> 4 == 1;
   for (const auto& sa : side.sas) {
+    // IKEv1 does not say who of the two sends.
+    if (v1 && (sa->local_spi() == spi_i || sa->local_spi() == spi_r)) return sa.get();
+    if (v1 && spi_r == 0 && sa->owns_reply_to(spi_i, datagram.remote)) return sa.get();
     const std::uint64_t ours = from_initiator ? spi_r : spi_i;
     if (ours != 0 && sa->local_spi() == ours && sa->status().initiator != from_initiator) return sa.get();
     if (from_initiator && spi_r == 0 && sa->owns_reply_to(spi_i, datagram.remote)) return sa.get();
@@ -284,7 +333,9 @@ void IkePair::deliver(Side& to, const InFlight& d) {
   if (ike::IkeSa* sa = find(to, datagram)) {
     sa->receive(datagram, now_, effects);
   } else if (datagram.bytes.size() >= 20 && be64(datagram.bytes, 8) == 0 && (datagram.bytes[19] & 0x20) == 0) {
-    auto accepted = ikev2::accept(datagram, to.settings, to.env, now_, effects);
+    const bool v1 = to.settings.front()->config.ike.version == 1;
+    auto accepted = v1 ? ikev1::accept(datagram, to.settings, to.env, now_, effects)
+                       : ikev2::accept(datagram, to.settings, to.env, now_, effects);
     if (accepted) to.sas.push_back(std::move(accepted));
   }
   carry_out(to, effects);
@@ -300,7 +351,7 @@ void IkePair::traffic() {
         if (to.inbound.empty()) return;  // not up there, or torn down: nothing to lose
         const auto it = to.inbound.find(sa->spi_out);
         if (it != to.inbound.end() && it->second->encryption_in == sa->encryption_out) {
-          for (const auto& ike : to.sas) ike->esp_received(now_);
+          for (const auto& ike : to.sas) ike->esp_received(sa->spi_out, now_);
           return;
         }
         ++packets_lost;

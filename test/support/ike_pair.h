@@ -56,7 +56,9 @@ struct Side {
   std::map<ike::ChildSlot, std::shared_ptr<const ike::ChildSa>> outbound;
 
   // What came out, for the tests to look at.
-  std::vector<ike::Reason> ike_closed, child_closed, child_failed;
+  std::vector<ike::Reason> ike_closed, child_closed, child_failed, phase_one_lost;
+  bool renew = false;  // IKEv1: another phase 1 is wanted
+  std::set<const ike::IkeSa*> headless, inherited;  // IKEv1: phase 1 is gone; another one has its children
   std::vector<std::string> notices;
   int established = 0, children_established = 0, rekeyed = 0, keepalives = 0, sent = 0;
   std::vector<std::string> broken_rules;  // what the control plane may rely on and did not get
@@ -96,6 +98,7 @@ class IkePair {
   Side a, b;
   std::function<Fate(const InFlight&)> wire;  // unset: everything arrives after 20 ms
   std::vector<InFlight> history;              // all that was sent
+  bool renewal = true;                        // IKEv1: begin another phase 1 where one is wanted
 
   void start(Side& side, ike::ChildSlot child = 1);
   // Runs until nothing is in flight and no timer is due before `limit` from now, or `until` holds.
@@ -132,6 +135,7 @@ class IkePair {
   void tick(Side& side);
   void traffic();
   void reap(Side& side);
+  void gather(Side& side);
   Side& other(const Side& side) { return &side == &a ? b : a; }
   ike::IkeSa* find(Side& side, const ike::Datagram& datagram);
 

@@ -1,0 +1,210 @@
+#include "control/ikev1/informational.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "control/ikev1/child.h"
+#include "control/ikev1/quick_mode.h"
+#include "control/ikev1/reasons.h"
+
+namespace causeway::ikev1 {
+
+namespace {
+
+constexpr std::uint8_t kIsakmp = 1, kEsp = 3;
+
+ike::Bytes both_cookies(const Session& s) {
+  ike::Writer w;
+  w.be64(s.cookies.initiator);
+  w.be64(s.cookies.responder);
+  return w.take();
+}
+
+ike::Bytes octets(std::uint32_t v) {
+  ike::Writer w;
+  w.be32(v);
+  return w.take();
+}
+
+void send_informational(Session& s, ike::PayloadType type, const ike::Bytes& body, Step& step) {
+  if (!s.protection || s.stage != Stage::established) return;
+  const std::uint32_t id = fresh_message_id(s);
+  ike::PayloadChain behind;
+  behind.add(type, body);
+  ike::PayloadChain chain;
+  chain.add(ike::PayloadType::v1_hash, hash_1(s.suite.prf, s.keys.a, id, behind.bytes()));
+  chain.add(type, body);
+  ike::Bytes iv = s.protection->iv_for(s.phase1_iv, id);
+  send_datagram(s, s.protection->seal(header_of(s, ike::Exchange::v1_informational, id), chain, iv), step);
+}
+
+// --- dead peer detection --------------------------------------------------------------------------------
+
+void on_r_u_there(Session& s, const NotifyPayload& n, Step& step) {
+  const auto number = n.data_u32();
+  if (!number) return;
+  ++s.dpd_received;
+  // Numbers only grow (RFC 3706 6.1); an old one is a replay, and message ids do not repeat anyway.
+  if (s.dpd.theirs && static_cast<std::int32_t>(*number - *s.dpd.theirs) < 0) return;
+  s.dpd.theirs = number;
+  send_notify(s, Notify::r_u_there_ack, kIsakmp, both_cookies(s), octets(*number), step);
+}
+
+void on_r_u_there_ack(Session& s, const NotifyPayload& n) {
+  const auto number = n.data_u32();
+  if (!number || s.dpd.sent == 0) return;
+  if (*number - s.dpd.first < s.dpd.next - s.dpd.first) s.dpd.sent = 0;  // one of those outstanding
+}
+
+void send_r_u_there(Session& s, Step& step) {
+  if (s.dpd.sent == 0) {
+    s.dpd.first = s.dpd.next;
+    s.dpd.began = step.now;
+  }
+  const auto& config = s.peer.config().ike.dpd;
+  const ike::Time first = std::chrono::duration_cast<ike::Time>(config.retry);
+  const ike::RetransmitSchedule schedule{first, 180, std::max(ike::Time{10000}, first), std::max(config.tries, 1)};
+  ++s.dpd.sent;
+  ++s.dpd_sent;
+  s.dpd.due = step.now + schedule.wait_after(s.dpd.sent);
+  send_notify(s, Notify::r_u_there, kIsakmp, both_cookies(s), octets(s.dpd.next++), step);
+}
+
+// --- DELETE ----------------------------------------------------------------------------------------------
+
+bool names_us(const Session& s, const DeletePayload& d) {
+  const ike::Bytes ours = both_cookies(s);
+  return std::ranges::find(d.spis, ours) != d.spis.end();
+}
+
+void on_child_delete(Session& s, const DeletePayload& d, Step& step) {
+  for (const ike::Bytes& spi : d.spis) {
+    if (spi.size() != 4) continue;
+    ike::Reader r(spi);
+    const Child* child = s.child_by_outbound(r.be32());
+    if (child == nullptr) continue;
+    const bool was_replaced = child->replaced_by != 0;
+    remove_child(s, child->sa->spi_in, kInboundGrace,
+                 was_replaced ? reasons::replaced() : reasons::closed_by_peer(s), step);
+  }
+}
+
+// The peer has nothing older than this phase 1: children that came from before are dead.
+void on_initial_contact(Session& s, Step& step) {
+  std::vector<std::uint32_t> dead;
+  for (const Child& c : s.children) {
+    if (c.made_at < s.started_at) dead.push_back(c.sa->spi_in);
+  }
+  for (const std::uint32_t spi : dead) remove_child(s, spi, ike::Time{0}, reasons::initial_contact(s), step);
+}
+
+void on_notify(Session& s, const NotifyPayload& n, Step& step) {
+  switch (n.type) {
+    case Notify::r_u_there:
+      return on_r_u_there(s, n, step);
+    case Notify::r_u_there_ack:
+      return on_r_u_there_ack(s, n);
+    case Notify::initial_contact:
+      return on_initial_contact(s, step);
+    case Notify::connected:
+    case Notify::responder_lifetime:
+    case Notify::replay_status:
+      return;
+    default:
+      break;
+  }
+  if (!is_error(n.type)) return;
+  step.info(s.peer_name() + " says " + name(n.type));
+  // It may name the SPI of the quick mode it is about, or nothing: of ours there is one at a time.
+  const auto about = std::ranges::find_if(s.quicks, [](const Quick& q) { return q.ours && !q.done; });
+  if (about != s.quicks.end()) return on_quick_refused(s, *about, n.type, step);
+  const auto theirs = std::ranges::find_if(s.quicks, [](const Quick& q) { return !q.ours && !q.done; });
+  if (theirs == s.quicks.end() || !theirs->child) return;
+  // The peer did not like our answer.
+  step.out.emplace_back(ike::RemoveInbound{theirs->child->sa->spi_in, theirs->slot, ike::Time{0}});
+  step.out.emplace_back(ike::ChildFailed{theirs->slot, reasons::child_refused(s, *theirs, n.type)});
+  s.quicks.erase(theirs);
+}
+
+}  // namespace
+
+void send_notify(Session& s, Notify type, std::uint8_t protocol, ike::Bytes spi, ike::Bytes data, Step& step) {
+  NotifyPayload n;
+  n.type = type;
+  n.protocol = protocol;
+  n.spi = std::move(spi);
+  n.data = std::move(data);
+  send_informational(s, ike::PayloadType::v1_notification, n.encode(), step);
+}
+
+void send_child_delete(Session& s, const std::vector<std::uint32_t>& spis_in, Step& step) {
+  DeletePayload d;
+  d.protocol = kEsp;
+  for (const std::uint32_t spi : spis_in) d.spis.push_back(octets(spi));
+  send_informational(s, ike::PayloadType::v1_delete, d.encode(), step);
+}
+
+void send_phase1_delete(Session& s, Step& step) {
+  DeletePayload d;
+  d.protocol = kIsakmp;
+  d.spis = {both_cookies(s)};
+  send_informational(s, ike::PayloadType::v1_delete, d.encode(), step);
+}
+
+void on_informational(Session& s, const Inbound& in, Step& step) {
+  const Payloads& p = in.payloads;
+  const std::uint32_t id = in.header.message_id;
+  if (!p.hash || !crypto::equal_constant_time(*p.hash, hash_1(s.suite.prf, s.keys.a, id, in.behind_hash))) {
+    step.debug("an informational message of " + s.remote.str() + " is ignored: its hash does not match");
+    return remember_hint(s, nullptr, true);
+  }
+  if (s.used_ids.contains(id)) return;  // a replay
+  s.used_ids.insert(id);
+  s.last_heard = std::max(s.last_heard, step.now);
+  s.dpd.sent = 0;  // whatever it says, it lives
+  for (const NotifyPayload& n : p.notifies) {
+    on_notify(s, n, step);
+    if (s.stage != Stage::established) return;
+  }
+  for (const DeletePayload& d : p.deletes) {
+    if (d.protocol == kEsp) on_child_delete(s, d, step);
+  }
+  const bool ends = std::ranges::any_of(p.deletes, [&](const DeletePayload& d) {
+    return d.protocol == kIsakmp && names_us(s, d);
+  });
+  if (ends) lose(s, reasons::closed_by_peer(s), step);
+}
+
+void remember_hint(Session& s, const Payloads* payloads, bool undecryptable) {
+  ++s.evidence.received;
+  if (undecryptable) ++s.evidence.undecryptable;
+  if (payloads == nullptr) return;
+  if (const auto* error = payloads->error()) s.evidence.refusal = error->type;
+}
+
+void ask_liveness(Session& s, Step& step) {
+  if (s.stage != Stage::established || s.replaced || !s.vendors.dpd || s.dpd.sent != 0) return;
+  send_r_u_there(s, step);
+}
+
+std::optional<ike::Time> next_liveness_event(const Session& s) {
+  const auto idle = std::chrono::duration_cast<ike::Time>(s.peer.config().ike.dpd.idle);
+  if (s.stage != Stage::established || s.replaced || !s.vendors.dpd) return std::nullopt;
+  if (s.dpd.sent != 0) return s.dpd.due;
+  if (idle.count() <= 0) return std::nullopt;
+  return s.last_heard + idle;
+}
+
+void liveness_due(Session& s, Step& step) {
+  const auto at = next_liveness_event(s);
+  if (!at || *at > step.now) return;
+  // ESP of the peer that came meanwhile is as good as an answer.
+  if (s.dpd.sent != 0 && s.last_esp >= s.dpd.began) {
+    s.dpd.sent = 0;
+    return;
+  }
+  if (s.dpd.sent < std::max(s.peer.config().ike.dpd.tries, 1)) return send_r_u_there(s, step);
+  finish(s, reasons::dead(s, step.now - s.dpd.began, s.dpd.sent), step);
+}
+
+}  // namespace causeway::ikev1

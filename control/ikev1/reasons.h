@@ -1,0 +1,44 @@
+// Every reason why an IKEv1 negotiation fails or ends, in words that name the cause and the cure. For the log, for
+// status and for diagnose; none of it is sent.
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "control/ikev1/session.h"
+
+namespace causeway::ikev1::reasons {
+
+// --- we know ------------------------------------------------------------------------------------------
+ike::Reason internal(std::string what);
+ike::Reason no_spi();
+ike::Reason malformed(const Session& s, const std::string& what);
+ike::Reason incomplete(const Session& s, const std::string& missing);
+ike::Reason bad_key_exchange(const Session& s, const std::string& what);
+ike::Reason only_initiator();
+ike::Reason other_auth(const std::string& peer, AuthMethod ours, std::span<const Transform> theirs);
+ike::Reason other_mode(const std::string& peer, bool theirs_aggressive);
+ike::Reason wrong_psk(const Session& s, bool undecryptable);
+ike::Reason bad_signature(const Session& s, const std::string& why);
+ike::Reason wrong_identity(const Session& s, std::span<const Peer> expected, const ike::Identity& got);
+ike::Reason half_open(const Session& s, ike::Time waited);
+ike::Reason expired(std::string what);
+ike::Reason closed_by_us();
+ike::Reason closed_by_peer(const Session& s);
+ike::Reason replaced();
+ike::Reason initial_contact(const Session& s);
+ike::Reason quick_hash(const Session& s);
+ike::Reason not_confirmed(const Session& s);
+ike::Reason selectors(const conf::SelectorSet& ours, const conf::SelectorSet& theirs);
+ike::Reason unspeakable_selectors(const conf::SelectorSet& ours);
+
+// --- the peer knows, and we rank what it can have been --------------------------------------------
+ike::Reason child_refused(const Session& s, const Quick& quick, Notify type);
+
+// --- silence -------------------------------------------------------------------------------------------
+// No usable answer in phase 1 until we gave up, with whatever evidence came in meanwhile.
+ike::Reason silent(const Session& s, ike::Time waited, int sent);
+ike::Reason quick_silent(const Session& s, ike::Time waited, int sent);
+ike::Reason dead(const Session& s, ike::Time waited, int sent);
+
+}  // namespace causeway::ikev1::reasons

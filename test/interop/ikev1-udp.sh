@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# IKEv1 against strongSwan 5.9.8, ESP in UDP: main and aggressive mode, both roles, PFS and not; a tunnel's life with
+# liveness, rekeys of both phases by either side, DELETEs, and phase 2 that outlives phase 1.
+set -euo pipefail
+. "$(dirname "$0")/_strongswan.sh"
+. "$(dirname "$0")/../clouds/_ikev1.sh"
+
+# ours MODE PFS: our side of the tunnel
+ours() {
+  TUNNEL_EXTRA="legacy = true;"
+  causeway_config gwa
+  sed -i -e "s/version = 2;/version = 1; mode = \"$1\";/" -e "s/esp = {/esp = { pfs = $2;/" "$STATE/gwa/causeway.conf"
+  causeway_start gwa
+}
+
+child_rekeys() { ctl_json gwa 'j["tunnels"][0]["children"][0]["spi_in"]' status; }
+ike_cookie() { ctl_json gwa '(j["tunnels"][0]["ike"] or {}).get("established_s", -1)' status; }
+
+# life MODE INITIATOR IKE ESP PFS
+life() {
+  local mode=$1 initiator=$2 old before
+  use_strongswan udp
+  IKE_PROPOSALS=$3 ESP_PROPOSALS=$4 SWAN_ESP=$4 START="wait" DPD_IDLE=2s
+  [[ $mode == main ]] || AGGRESSIVE=yes
+  strongswan_ikev1 gwb
+  strongswan_start gwb
+  ours "$mode" "$5"
+  bring_up "$initiator"
+  is "our IKE version" "$(ctl_json gwa 'j["tunnels"][0]["ike"]["version"]' status)" 1
+  is "our IKE suite" "$(ctl_json gwa 'j["tunnels"][0]["ike"]["suite"]' status)" "$3"
+  is "our encapsulation" "$(ctl_json gwa 'j["tunnels"][0]["children"][0]["encap"]' status)" udp
+  expect "pings from our side" ping_through hosta 10
+  expect "pings from strongSwan's side" ping_through hostb 10
+
+  expect "liveness is asked and answered both ways" wait_for 10 \
+    grep -q 'parsed INFORMATIONAL_V1 request.*N(DPD_ACK)' "$STATE/gwb/charon.log"
+  expect "and strongSwan's is" wait_for 10 grep -q 'generating INFORMATIONAL_V1 request.*N(DPD_ACK)' "$STATE/gwb/charon.log"
+
+  step "rekeys under traffic"
+  in_ns hosta ping -i 0.05 -q -c 400 -W 2 "$(peer_host hosta)" >"$STATE/under.out" 2>&1 &
+  before=$!
+  old=$(child_rekeys)
+  expect "we rekey the child" ctl gwa rekey net --child net
+  expect "it is another" bash -c "[[ $(child_rekeys) != $old ]]"
+  old=$(child_rekeys)
+  expect "strongSwan rekeys the child" sw gwb --rekey --child net
+  child_is_new() { [[ $(child_rekeys) != "$old" ]]; }
+  expect "and it is another again" wait_for 5 child_is_new
+  expect "we rekey phase 1" ctl gwa rekey net --ike
+  expect "strongSwan rekeys phase 1" sw gwb --rekey --ike peer --reauth
+  wait "$before" || true
+  matches "pings during rekeys" "$(<"$STATE/under.out")" ' 0% packet loss'
+  is "our state after them" "$(tunnel_state gwa)" established
+
+  expect "we delete the tunnel" ctl gwa down net
+  expect "strongSwan saw it go" wait_for 5 strongswan_is_idle gwb
+}
+
+peer_host() { if [[ $1 == hosta ]]; then echo 10.20.1.2; else echo 10.10.1.2; fi; }
+
+scenarios ikev1-udp
+scenario "main mode, we begin, no PFS" life main us aes128-sha1-modp1024 aes128-sha1 false
+scenario "main mode, strongSwan begins, PFS" life main peer aes256-sha256-modp2048 aes256-sha256-modp2048 true
+scenario "aggressive mode, we begin, PFS of another group" life aggressive us aes128-md5-modp1024 aes128-sha1-modp1536 true
+scenario "aggressive mode, strongSwan begins" life aggressive peer 3des-sha1-modp1024 3des-md5 false
