@@ -100,6 +100,7 @@ void receive_phase1(Session& s, const ike::Header& header, const ike::Datagram& 
     }
     return;
   }
+  if (header.responder_spi != s.cookies.responder && !s.initiator) return;  // our cookie is not echoed: no more than that
   const bool encrypted = (header.flags & ike::flag::v1_encryption) != 0;
   const Row* row = row_for(s, encrypted);
   if (row == nullptr) return;
@@ -114,6 +115,14 @@ void receive_phase1(Session& s, const ike::Header& header, const ike::Datagram& 
   const Stage stage = s.stage;
   row->process(s, *in, step);
   if (s.stage == stage) s.phase1_iv = std::move(before);
+}
+
+// The peer is in phase 2 already: its last message of aggressive mode was lost. It sends that again when ours is.
+void ask_for_aggressive_3(Session& s, const ike::Header& header, Step& step) {
+  const bool waiting = s.stage == Stage::first_answered && s.handshake && s.handshake->aggressive;
+  if (!waiting || (header.flags & ike::flag::v1_encryption) == 0 || header.responder_spi != s.cookies.responder) return;
+  ++s.retransmitted;
+  send_datagram(s, s.last.sent, step);
 }
 
 void receive_quick(Session& s, const ike::Header& header, const ike::Datagram& datagram, Step& step) {
@@ -194,6 +203,7 @@ void receive_whole(Session& s, const ike::Header& header, const ike::Datagram& d
       return receive_phase1(s, header, datagram, step);
     case Exchange::v1_quick:
       if (s.stage == Stage::established && s.protection) receive_quick(s, header, datagram, step);
+      ask_for_aggressive_3(s, header, step);
       break;
     case Exchange::v1_informational:
       receive_informational(s, header, datagram, step);

@@ -196,13 +196,10 @@ std::optional<ike::Time> next_liveness_event(const Session& s) {
 }
 
 void liveness_due(Session& s, Step& step) {
+  // ESP of the peer that came meanwhile is as good as an answer.
+  if (s.dpd.sent != 0 && s.last_esp >= s.dpd.began) s.dpd.sent = 0;
   const auto at = next_liveness_event(s);
   if (!at || *at > step.now) return;
-  // ESP of the peer that came meanwhile is as good as an answer.
-  if (s.dpd.sent != 0 && s.last_esp >= s.dpd.began) {
-    s.dpd.sent = 0;
-    return;
-  }
   if (s.dpd.sent < std::max(s.peer.config().ike.dpd.tries, 1)) return send_r_u_there(s, step);
   finish(s, reasons::dead(s, step.now - s.dpd.began, s.dpd.sent), step);
 }
