@@ -108,6 +108,7 @@ void describe_traffic(const Tunnel& tunnel, std::ostream& out) {
   if (tunnel.selectors == SelectorShape::pairs) out << ", a child SA for each pair";
   out << "\n";
   if (tunnel.route_based()) out << "  route-based: what enters it is " << joined(tunnel.routes, kStr) << "\n";
+  if (tunnel.cores == Cores::lend) out << "  decrypted by other workers too, in order\n";
   if (tunnel.cores == Cores::spread) out << "  encrypted by every worker; the peer needs a large replay window\n";
   for (const auto& [real, seen_as] : tunnel.translate) {
     out << "  the peer sees " << real.str() << " as " << seen_as.str() << "\n";

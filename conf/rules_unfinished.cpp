@@ -16,7 +16,6 @@ void check_tunnel(const Tunnel& t, const std::string& key, Report& report) {
   refuse(t.ike.reauth, "ike.reauth");
   refuse(!t.ike.ppk_id.empty(), "ike.ppk_id");
   refuse(t.auth == AuthMethod::cert, "auth");
-  refuse(t.cores == Cores::lend, "cores");
   refuse(t.mss && *t.mss != 0, "mss");
   if (!t.translate.empty()) report.error(key + ".translate", kNotYet);
 }

@@ -78,6 +78,9 @@ Json worker_json(const dataplane::WorkerStatus& worker) {
           {"handed_over", worker.handed_over},
           {"polls", worker.polls},
           {"idle_polls", worker.idle_polls},
+          {"lent", worker.lent},
+          {"taken_back", worker.taken_back},
+          {"helped", worker.helped},
           {"sas_inbound", worker.sas_inbound},
           {"sas_outbound", worker.sas_outbound}};
 }
@@ -139,8 +142,10 @@ Json port_json(const dataplane::PortStatus& port) {
           {"mtu", port.mtu},
           {"rx_queues", port.rx_queues},
           {"tx_queues", port.tx_queues},
+          {"steering", port.steering},
           {"fallbacks", port.fallbacks},
-          {"counters", port.counters}};
+          {"counters", port.counters},
+          {"xstats", port.xstats}};
 }
 
 Json counters_json(const CountersReport& counters) {

@@ -17,6 +17,7 @@
 #include "control/settings.h"
 #include "crypto/random.h"
 #include "dataplane/dataplane.h"
+#include "dataplane/pool_plan.h"
 
 namespace causeway::control {
 namespace {
@@ -107,7 +108,10 @@ int main(int argc, char** argv) {
     return complain(errors);
   }
   if (options.check) {
-    std::fputs(conf::describe(loaded).c_str(), stdout);
+    const dataplane::Setup setup = make_setup(loaded.config);
+    if (const std::string no = dataplane::memory_complaint(setup); !no.empty())
+      return complain({loaded.config.file + ": " + no});
+    std::fputs((conf::describe(loaded) + dataplane::memory_text(setup) + "\n").c_str(), stdout);
     return kDone;
   }
 

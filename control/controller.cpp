@@ -165,7 +165,12 @@ void Controller::handle(dataplane::Event&& event) {
     on_icmp(*icmp);
   } else if (const auto* link = std::get_if<dataplane::LinkChanged>(&event)) {
     const std::string port = link->port < config_.ports.size() ? config_.ports[link->port].name : "?";
-    log_.warning("port " + port + (link->up ? ": link is up" : ": link is down"));
+    log_.warning("port " + port +
+                 (link->up ? ": link is up" : ": link is down; its neighbors are forgotten, the SAs are kept"));
+  } else if (const auto* reset = std::get_if<dataplane::PortReset>(&event)) {
+    const std::string port = reset->port < config_.ports.size() ? config_.ports[reset->port].name : "?";
+    log_.warning("port " + port + ": the device asked for a reset" +
+                 (reset->error.empty() ? " and runs again" : ": " + reset->error + "; tried again in a second"));
   }
   run(std::move(actions));
 }

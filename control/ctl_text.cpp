@@ -224,6 +224,7 @@ std::string ports_text(const Json& ports, bool colour) {
     sheet.line("trusted", member(port, "trusted") == true ? "yes" : "no");
     sheet.line("MTU", count_at(port, "mtu"));
     sheet.line("queues", count_at(port, "rx_queues") + " to receive, " + count_at(port, "tx_queues") + " to send");
+    if (const std::string dealt = text_at(port, "steering"); dealt != "-") sheet.line("dealt", dealt);
     for (const Json& fallback : list_at(port, "fallbacks")) {
       if (fallback.is_string()) sheet.line("fallback", printable(fallback.get<std::string>()));
     }

@@ -111,7 +111,13 @@ tl::expected<Prepared, std::vector<std::string>> prepare(const conf::Config& con
   }
   if (!errors.empty()) return tl::unexpected(std::move(errors));
 
-  dataplane::Setup& setup = prepared.setup;
+  prepared.setup = make_setup(config);
+  prepared.setup.table = make_table(config, prepared.peers);
+  return prepared;
+}
+
+dataplane::Setup make_setup(const conf::Config& config) {
+  dataplane::Setup setup;
   setup.cores = config.workers;
   setup.polling = config.polling;
   setup.hugepages_mib = config.hugepages;
@@ -126,8 +132,7 @@ tl::expected<Prepared, std::vector<std::string>> prepare(const conf::Config& con
                            .vlan = port.vlan,
                            .host = port.host.value_or(false)});
   }
-  setup.table = make_table(config, prepared.peers);
-  return prepared;
+  return setup;
 }
 
 std::vector<RouteLine> make_routes(const conf::Config& config) {

@@ -29,6 +29,9 @@ struct Prepared {
   std::vector<std::string> warnings;
 };
 
+// Ports, workers and memory, without policies and routes.
+dataplane::Setup make_setup(const conf::Config& config);
+
 // Reads the PSK files. Every error, each one sentence.
 tl::expected<Prepared, std::vector<std::string>> prepare(const conf::Config& config);
 

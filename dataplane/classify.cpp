@@ -68,7 +68,7 @@ std::optional<IpHeader> checked_header(rte_mbuf* m) {
   if (!ip || ip->source_routed) return refused(Drop::bad_ip_header);
   const std::uint32_t frame = rte_pktmbuf_pkt_len(m);
   if (frame < offset + total) return refused(Drop::truncated);
-  if (version == 4 && !checksum_holds(*dataplane::at<rte_ipv4_hdr>(m, offset))) return refused(Drop::bad_ip_checksum);
+  if (version == 4 && !checksum_holds(*m, *dataplane::at<rte_ipv4_hdr>(m, offset))) return refused(Drop::bad_ip_checksum);
   if (version == 4 && ip->upper > kIpv4Header &&
       !options_allowed(at + kIpv4Header, static_cast<std::uint16_t>(ip->upper - kIpv4Header)))
     return refused(Drop::bad_ip_header);

@@ -32,6 +32,7 @@ struct alignas(kCacheLine) Counters {
   Counter mss_clamped;   // SYNs whose maximum segment size was lowered
   Counter linearised;                 // chained packets made one segment
   Counter sas_inbound, sas_outbound;  // in its table now
+  Counter lent, taken_back, helped;   // batches given to other workers to decrypt; taken back; decrypted for others
   std::array<Counter, kDropCount> drops;
 
   void drop(Drop why, std::uint64_t n = 1) { drops[static_cast<std::size_t>(why)].add(n); }

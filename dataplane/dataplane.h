@@ -79,8 +79,12 @@ struct LinkChanged {
   std::uint16_t port;
   bool up;
 };
+struct PortReset {  // the device asked for a reset (RTE_ETH_EVENT_INTR_RESET)
+  std::uint16_t port;
+  std::string error;  // empty: it runs again; else it is tried again each second
+};
 using Event =
-    std::variant<Installed, Retired, IkeDatagram, Wanted, PeerMoved, LimitReached, IcmpError, LinkChanged>;
+    std::variant<Installed, Retired, IkeDatagram, Wanted, PeerMoved, LimitReached, IcmpError, LinkChanged, PortReset>;
 
 // --- what operators see ---------------------------------------------------------------------------
 
@@ -88,12 +92,16 @@ struct PortStatus {
   std::string name, device, driver, mac;
   bool up = false, trusted = false;
   std::uint16_t mtu = 0, rx_queues = 0, tx_queues = 0;
-  std::vector<std::string> fallbacks;  // "tx checksum: in software (the device has no offload)"
+  std::string steering;                // how packets are dealt to workers: "rss on ip udp tcp; 2 SPI rules"
+  std::vector<std::string> fallbacks;  // "receive checksum: in software (the device has no offload)"
   std::map<std::string, std::uint64_t> counters;
+  std::map<std::string, std::uint64_t> xstats;  // the driver's own, where they are not zero
 };
 struct WorkerStatus {
   unsigned core = 0;
   std::uint64_t rx = 0, tx = 0, handed_over = 0, polls = 0, idle_polls = 0;
+  std::uint64_t lent = 0, taken_back = 0, helped = 0;  // batches: given to other workers to decrypt, taken back again,
+                                                       // decrypted for others
   std::uint32_t sas_inbound = 0, sas_outbound = 0;
 };
 struct NeighborStatus {

@@ -5,13 +5,19 @@
 #include <rte_lcore.h>
 #include <sched.h>
 
+#include <algorithm>
+#include <cctype>
+#include <filesystem>
 #include <fstream>
+#include <string>
+#include <system_error>
 
 namespace causeway::dataplane {
 namespace {
 
 constexpr const char* kHugepages = "/sys/kernel/mm/hugepages/hugepages-2048kB/";
 constexpr std::uint32_t kHugepageMib = 2;
+constexpr std::uint32_t kLeastAsideMib = 512;
 
 std::uint32_t read_number(const std::string& file) {
   std::uint32_t value = 0;
@@ -66,7 +72,9 @@ tl::expected<EalState, StartError> start_eal(const EalNeeds& needs) {
   if (state.hugepages) {
     arguments.emplace_back("--in-memory");
   } else {
-    arguments.insert(arguments.end(), {"--no-huge", "--no-shconf", "-m", std::to_string(needs.memory_mib)});
+    // Set aside, and taken only as it is touched: generous, so that many more SAs than planned for have room.
+    const std::uint32_t aside = std::max(2 * needs.memory_mib, kLeastAsideMib);
+    arguments.insert(arguments.end(), {"--no-huge", "--no-shconf", "-m", std::to_string(aside)});
   }
   if (needs.pci.empty()) {
     arguments.emplace_back("--no-pci");
@@ -81,6 +89,19 @@ tl::expected<EalState, StartError> start_eal(const EalNeeds& needs) {
   if (error == EACCES || error == EPERM) cure = " (run as root)";
   if (error == ENOMEM) cure = " (" + std::to_string(needs.memory_mib) + " MiB are needed)";
   return tl::unexpected(StartError{std::string("DPDK does not start: ") + rte_strerror(error) + cure});
+}
+
+int numa_node(int core) {
+  if (core < 0) return -1;
+  std::error_code error;
+  const std::filesystem::path cpu = "/sys/devices/system/cpu/cpu" + std::to_string(core);
+  for (auto it = std::filesystem::directory_iterator(cpu, error);
+       !error && it != std::filesystem::directory_iterator(); it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    if (name.starts_with("node") && name.size() > 4 && std::isdigit(static_cast<unsigned char>(name[4])) != 0)
+      return std::stoi(name.substr(4));
+  }
+  return -1;
 }
 
 }  // namespace causeway::dataplane

@@ -28,4 +28,7 @@ struct EalState {
 // Later calls in the same process find it running and keep its arguments.
 tl::expected<EalState, StartError> start_eal(const EalNeeds& needs);
 
+// The NUMA node of a core, -1 where there is none to tell (one node, or no particular core).
+int numa_node(int core);
+
 }  // namespace causeway::dataplane

@@ -12,6 +12,7 @@
 
 namespace causeway::crypto {
 class EspEngine;  // crypto/esp_engine.h: one per worker thread
+struct EspBatch;
 }
 
 namespace causeway::dataplane {
@@ -54,6 +55,10 @@ struct EspInboundOut {
 // contiguous; the frame ends where the outer IP packet (for UDP: the datagram) says, link padding cut off;
 // the SA is looked up here. At most kMaxBurst. Lanes are appended to. Never keeps a packet beyond the call.
 void esp_inbound(EspContext& context, std::span<rte_mbuf* const> packets, EspInboundOut& out);
+// Its halves, between which the batch is decrypted, here or elsewhere (lend.h). SAs of the batch stay until it is
+// finished; what is refused at once goes to `drops`.
+void esp_inbound_prepare(EspContext& context, std::span<rte_mbuf* const> packets, crypto::EspBatch& batch, Lane& drops);
+void esp_inbound_finish(EspContext& context, const crypto::EspBatch& batch, EspInboundOut& out);
 
 struct EspOutboundOut {
   Lane tx;       // data starts at the outer IP header, complete with checksum; route by the outer destination

@@ -227,13 +227,21 @@ void finish(const EspContext& context, const crypto::EspJob& job, EspInboundOut&
 
 }  // namespace
 
+void esp_inbound_prepare(EspContext& context, std::span<rte_mbuf* const> packets, crypto::EspBatch& batch,
+                         Lane& drops) {
+  for (rte_mbuf* m : packets) prepare(context, m, batch, drops);
+}
+
+void esp_inbound_finish(EspContext& context, const crypto::EspBatch& batch, EspInboundOut& out) {
+  for (std::uint32_t i = 0; i < batch.count; ++i) finish(context, batch.jobs[i], out);
+}
+
 void esp_inbound(EspContext& context, std::span<rte_mbuf* const> packets, EspInboundOut& out) {
   crypto::EspBatch batch;
   batch.direction = crypto::EspBatch::Direction::decrypt;
-  for (rte_mbuf* m : packets) prepare(context, m, batch, out.drops);
+  esp_inbound_prepare(context, packets, batch, out.drops);
   context.engine.submit(batch);
-  while (const crypto::EspBatch* done = context.engine.collect())
-    for (std::uint32_t i = 0; i < done->count; ++i) finish(context, done->jobs[i], out);
+  while (const crypto::EspBatch* done = context.engine.collect()) esp_inbound_finish(context, *done, out);
 }
 
 }  // namespace causeway::dataplane

@@ -12,13 +12,6 @@
 namespace causeway::dataplane {
 namespace {
 
-constexpr std::uint32_t kPoolCache = 256;
-// What any buffer holds beside the packet's own MTU: Ethernet with a VLAN tag, and behind it the most
-// that ESP adds (outer IPv6, UDP, ESP, IV, padding, ICV; the front part goes into the headroom).
-constexpr std::uint32_t kRoomBeyondMtu = 192;
-
-constexpr std::uint32_t kJumboBuffers = 255, kJumboRoom = 16'384;
-
 bool is_pci(const std::string& device) { return !device.starts_with("net_") && device.find(':') != std::string::npos; }
 
 }  // namespace
@@ -35,7 +28,10 @@ std::string_view Dataplane::drop_text(std::string_view name) {
 }
 
 tl::expected<void, StartError> Gateway::bring_up() {
-  EalNeeds needs{.hugepages_mib = setup_.hugepages_mib, .file_prefix = setup_.file_prefix, .pci = {}};
+  EalNeeds needs{.hugepages_mib = setup_.hugepages_mib,
+                 .memory_mib = memory_mib(setup_),
+                 .file_prefix = setup_.file_prefix,
+                 .pci = {}};
   for (const PortSetup& port : setup_.ports) {
     if (is_pci(port.device)) needs.pci.push_back(port.device);
   }
@@ -43,6 +39,7 @@ tl::expected<void, StartError> Gateway::bring_up() {
   if (!eal) return tl::unexpected(eal.error());
   note_ = eal->note;
   cores_ = setup_.cores.empty() ? std::vector<int>{-1} : setup_.cores;
+  for (const int core : cores_) nodes_.push_back(numa_node(core));
 
   if (auto opened = open_devices(); !opened) return opened;
   if (auto made = make_pools(); !made) return made;
@@ -81,44 +78,11 @@ tl::expected<void, StartError> Gateway::open_devices() {
   return {};
 }
 
-namespace {
-
-// As operators know it, unless another gateway of this process has that one.
-std::string pool_name(const std::string& name) {
-  std::string free = name;
-  for (int n = 2; rte_mempool_lookup(free.c_str()) != nullptr; ++n) free = name + "-" + std::to_string(n);
-  return free;
-}
-
-}  // namespace
-
-tl::expected<void, StartError> Gateway::make_pools() {
-  const auto workers = static_cast<std::uint32_t>(cores_.size());
-  std::uint32_t buffers = 2048 + workers * Reassembly::kHeld + (workers + 1) * 2 * kPoolCache;
-  std::uint32_t room = RTE_MBUF_DEFAULT_DATAROOM;
-  for (const auto& device : devices_) {
-    buffers += device->descriptors() + workers * kMaxBurst;
-    room = std::max({room, device->mtu() + kRoomBeyondMtu, device->frame_octets()});
-  }
-  buffers += workers * (kPuntClasses * 512) + workers * (workers - 1) * 1024;
-  pool_.reset(rte_pktmbuf_pool_create(pool_name("causeway-packets").c_str(), buffers, kPoolCache,
-                                      RTE_CACHE_LINE_ROUNDUP(sizeof(PacketMeta)),
-                                      static_cast<std::uint16_t>(RTE_PKTMBUF_HEADROOM + room), SOCKET_ID_ANY));
-  if (!pool_)
-    return tl::unexpected(StartError{"no memory for " + std::to_string(buffers) + " packet buffers of " +
-                                     std::to_string(room) + " octets: " + rte_strerror(rte_errno)});
-  jumbo_pool_.reset(rte_pktmbuf_pool_create(pool_name("causeway-jumbo").c_str(), kJumboBuffers, 0,
-                                            RTE_CACHE_LINE_ROUNDUP(sizeof(PacketMeta)),
-                                            RTE_PKTMBUF_HEADROOM + kJumboRoom, SOCKET_ID_ANY));
-  if (!jumbo_pool_)
-    return tl::unexpected(StartError{std::string("no memory for jumbo buffers: ") + rte_strerror(rte_errno)});
-  return {};
-}
-
 tl::expected<void, StartError> Gateway::start_workers() {
   const auto count = static_cast<std::uint16_t>(cores_.size());
   shared_.wake_up.fd = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   if (shared_.wake_up.fd < 0) return tl::unexpected(StartError{"no file descriptor for the workers' wake-up"});
+  for (auto& device : devices_) device->wake_by(shared_.wake_up.fd);
   rcu_.reset(static_cast<rte_rcu_qsbr*>(rte_zmalloc("rcu", rte_rcu_qsbr_get_memsize(count), RTE_CACHE_LINE_SIZE)));
   if (!rcu_ || rte_rcu_qsbr_init(rcu_.get(), count) != 0)
     return tl::unexpected(StartError{"no memory for the table's readers"});
@@ -158,10 +122,12 @@ tl::expected<void, StartError> Gateway::start_workers() {
                              .mtu = setup_.ports[p].mtu,
                              .trusted = setup_.ports[p].trusted,
                              .tx_queue = device.tx_queue_of(w),
-                             .tx_owner = device.tx_owner_for(w)});
+                             .tx_owner = device.tx_owner_for(w),
+                             .chains = device.sends_chains(),
+                             .state = &device.state()});
     }
     for (const auto& device : devices_) {
-      WorkerSetup::RxQueue queue{.device = device->id(), .queue = 0, .vlans = {}};
+      WorkerSetup::RxQueue queue{.device = device->id(), .queue = 0, .vlans = {}, .state = &device->state()};
       for (std::uint16_t p = 0; p < ports_.size(); ++p) {
         if (ports_[p] == device.get()) queue.vlans.emplace_back(setup_.ports[p].vlan, p);
       }
@@ -249,6 +215,12 @@ std::vector<PortStatus> Gateway::ports() const {
     out.back().trusted = setup.trusted;
     out.back().mtu = setup.mtu;
     if (!note_.empty()) out.back().fallbacks.push_back(note_);
+    for (std::size_t w = 0; w < cores_.size() && ports_[p]->socket() >= 0; ++w) {
+      if (nodes_[w] < 0 || nodes_[w] == ports_[p]->socket()) continue;
+      out.back().fallbacks.push_back("NUMA: the device is on node " + std::to_string(ports_[p]->socket()) +
+                                     ", the worker on core " + std::to_string(cores_[w]) + " on node " +
+                                     std::to_string(nodes_[w]) + "; its packets cross between them");
+    }
   }
   return out;
 }
@@ -263,6 +235,9 @@ std::vector<WorkerStatus> Gateway::workers() const {
                    .handed_over = c.handed_over.get(),
                    .polls = c.polls.get(),
                    .idle_polls = c.idle_polls.get(),
+                   .lent = c.lent.get(),
+                   .taken_back = c.taken_back.get(),
+                   .helped = c.helped.get(),
                    .sas_inbound = static_cast<std::uint32_t>(c.sas_inbound.get()),
                    .sas_outbound = static_cast<std::uint32_t>(c.sas_outbound.get())});
   }

@@ -5,6 +5,7 @@
 //   gateway_neighbors.cpp  ARP and neighbor discovery
 //   gateway_sas.cpp   security associations: given to workers and taken back
 //   gateway_mtu.cpp   what the paths to peers carry
+//   gateway_ports.cpp devices: buffers, links, resets, steering
 //   gateway_send.cpp  our own datagrams
 #pragma once
 
@@ -98,11 +99,12 @@ class Gateway final : public Dataplane {
     std::uint16_t configured_mtu = 0, fixed_path_mtu = 0;  // 0: by the inner packet; by the path
     std::uint32_t mtu = 0;                                 // effective, inner octets
     [[nodiscard]] SaCounters counters() const;  // summed over replicas
+    std::uint64_t packets_seen = 0;             // inbound: when its rate was last looked at
+    bool steered = false;
   };
 
   // gateway.cpp
   tl::expected<void, StartError> open_devices();
-  tl::expected<void, StartError> make_pools();
   tl::expected<void, StartError> start_workers();
   void stop_workers();
   void drain_rings();
@@ -122,8 +124,14 @@ class Gateway final : public Dataplane {
   void on_wanted(const WantedNote& note, const Sink& sink);
   void apply(NeighborCache::Effects&& effects);
   void announce(std::uint16_t port);
-  void watch_links(const Sink& sink);
   void sleep_or_wake();
+
+  // gateway_ports.cpp
+  tl::expected<void, StartError> make_pools();
+  void watch_links(const Sink& sink);
+  void reset_devices(const Sink& sink);
+  void steer();
+  void forget_steering(std::uint32_t spi);
 
   // gateway_sas.cpp
   static SaKey key_of(Direction direction, std::uint32_t spi, ChildSlot child);
@@ -169,13 +177,19 @@ class Gateway final : public Dataplane {
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::thread> threads_;
   std::vector<int> cores_;
+  std::vector<int> nodes_;  // NUMA nodes of the workers' cores; SOCKET_ID_ANY: not known
   std::unique_ptr<const Tables> tables_;  // what workers read now
   std::deque<OldTables> old_tables_;
 
   std::uint64_t now_ms_ = 0;
   NeighborCache neighbors_;
   std::vector<bool> link_up_;
-  std::uint64_t next_link_ms_ = 0;
+  std::uint64_t next_link_ms_ = 0, next_steer_ms_ = 0;
+  struct Reset {
+    std::uint64_t token;  // workers keep off the device when they have passed it
+    std::uint64_t at_ms;  // not tried before
+  };
+  std::map<std::size_t, Reset> resets_;  // under way, by device
   int announcements_ = 2;  // gratuitous ARP still to send for each address
   std::uint64_t next_announcement_ms_ = 0;
   std::unordered_map<ChildSlot, std::uint64_t> wanted_ms_;

@@ -14,7 +14,7 @@ namespace causeway::dataplane {
 namespace {
 
 constexpr std::size_t kPuntsAtOnce = 256;  // of one class and worker in one poll: nothing starves the timers
-constexpr std::uint64_t kLinkCheckMs = 200, kAnnounceMs = 1000, kWantedMs = 1000;
+constexpr std::uint64_t kAnnounceMs = 1000, kWantedMs = 1000;
 constexpr std::int64_t kClockDriftMs = 5;
 
 conf::Selector single(const conf::IpAddress& a, const WantedNote& note, std::uint16_t port) {
@@ -46,7 +46,9 @@ void Gateway::poll(Milliseconds now, const Sink& sink) {
   }
   check_limits(sink);
   forget_paths();
+  reset_devices(sink);
   watch_links(sink);
+  steer();
   if (announcements_ > 0 && now_ms_ >= next_announcement_ms_) {
     --announcements_;
     next_announcement_ms_ = now_ms_ + kAnnounceMs;
@@ -147,24 +149,6 @@ void Gateway::on_ike(rte_mbuf* m, const Sink& sink) {
       rte_pktmbuf_read(m, about.esp_offset, static_cast<std::uint32_t>(out.bytes.size()), out.bytes.data());
   if (data != out.bytes.data()) std::memcpy(out.bytes.data(), data, out.bytes.size());
   sink(Event(std::move(out)));
-}
-
-void Gateway::watch_links(const Sink& sink) {
-  if (now_ms_ < next_link_ms_) return;
-  next_link_ms_ = now_ms_ + kLinkCheckMs;
-  for (std::uint16_t p = 0; p < ports_.size(); ++p) {
-    const bool up = ports_[p]->link_up();
-    if (up == link_up_[p]) continue;
-    link_up_[p] = up;
-    if (up) {
-      announce(p);
-    } else {
-      NeighborCache::Effects effects;
-      neighbors_.forget_port(p, effects);
-      apply(std::move(effects));
-    }
-    sink(Event(LinkChanged{p, up}));
-  }
 }
 
 }  // namespace causeway::dataplane

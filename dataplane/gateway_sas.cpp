@@ -35,28 +35,27 @@ SaCounters Gateway::SaRecord::counters() const {
 }
 
 tl::expected<void, std::string> Gateway::build(const SaSpec& spec, SaRecord& record) {
+  record.local = spec.local;
+  record.remote = spec.remote;
+  record.udp_encap = spec.udp_encap;
   if (spec.direction == Direction::inbound) {
     record.worker = static_cast<std::uint16_t>(buckets_->worker(codec_->decode(spec.spi).bucket));
-    auto made = make_inbound(spec, *engine_, random_, SOCKET_ID_ANY);
+    auto made = make_inbound(spec, *engine_, random_, nodes_[record.worker]);
     if (!made) return tl::unexpected(made.error());
     record.inbound = std::move(*made);
     return {};
   }
-  record.local = spec.local;
-  record.remote = spec.remote;
-  record.udp_encap = spec.udp_encap;
   record.sizes = EspSizes::of(spec.suite);
   record.configured_mtu = spec.mtu;
   record.fixed_path_mtu = spec.path_mtu;
   if (spec.cores == conf::Cores::spread && workers_.size() > 1) {
     record.shared = std::make_unique<SharedSequence>(last_sequence(spec));
-    const std::vector<int> sockets(workers_.size(), SOCKET_ID_ANY);
-    auto made = make_spread(spec, *engine_, random_, path_mtu(record), sockets, *record.shared);
+    auto made = make_spread(spec, *engine_, random_, path_mtu(record), nodes_, *record.shared);
     if (!made) return tl::unexpected(made.error());
     record.outbound = std::move(*made);
   } else {
     record.worker = owner_of(spec.tunnel);
-    auto made = make_outbound(spec, *engine_, random_, path_mtu(record), SOCKET_ID_ANY);
+    auto made = make_outbound(spec, *engine_, random_, path_mtu(record), nodes_[record.worker]);
     if (!made) return tl::unexpected(made.error());
     record.outbound.push_back(std::move(*made));
   }
@@ -146,6 +145,7 @@ void Gateway::on_report(const RetireReport& report, const Sink& sink) {
 
 void Gateway::forget(std::map<SaKey, SaRecord>::iterator it) {
   spread_.erase(it->first);
+  if (it->second.steered) forget_steering(it->first.spi);
   sas_.erase(it);  // wipes
 }
 

@@ -59,6 +59,12 @@ inline bool is_fragment(const rte_ipv4_hdr& ip) { return fragment_octets(ip) != 
 
 // RFC 791: the ones' complement sum over the header, options included, is all ones.
 inline bool checksum_holds(const rte_ipv4_hdr& ip) { return rte_raw_cksum(&ip, header_octets(ip)) == 0xffff; }
+// Of the outermost header of a frame as received: the device may have looked at it already.
+inline bool checksum_holds(const rte_mbuf& m, const rte_ipv4_hdr& ip) {
+  const std::uint64_t said = m.ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK;
+  if (said == RTE_MBUF_F_RX_IP_CKSUM_GOOD) return true;
+  return said != RTE_MBUF_F_RX_IP_CKSUM_BAD && checksum_holds(ip);
+}
 inline void set_checksum(rte_ipv4_hdr& ip) {
   ip.hdr_checksum = 0;
   ip.hdr_checksum = static_cast<std::uint16_t>(~rte_raw_cksum(&ip, header_octets(ip)));

@@ -12,6 +12,7 @@
 #include "dataplane/counters.h"
 #include "dataplane/dataplane.h"
 #include "dataplane/icmp.h"
+#include "dataplane/lend.h"
 #include "dataplane/packet.h"
 #include "dataplane/spsc_ring.h"
 
@@ -102,17 +103,20 @@ struct HandOver {
   std::uint16_t port;
 };
 using HandOverRing = SpscRing<HandOver>;
+inline constexpr std::size_t kHandOverRing = 2048, kPuntRing = 512;  // packets that may wait in one
 
 // The rings of one worker; it is the consumer of `commands` and of what others hand over to it.
 struct Mailbox {
-  explicit Mailbox(std::size_t workers) : from(workers) {
-    for (auto& ring : from) ring = std::make_unique<HandOverRing>(2048);
+  explicit Mailbox(std::size_t workers) : from(workers), to_help(workers) {
+    for (auto& ring : from) ring = std::make_unique<HandOverRing>(kHandOverRing);
+    for (auto& ring : to_help) ring = std::make_unique<LendRing>(8);
   }
   SpscRing<Command> commands{4096};
   SpscRing<Report> reports{8192};
   SpscRing<Notice> notices{1024};
-  std::array<SpscRing<Punt>, kPuntClasses> punts{SpscRing<Punt>(512), SpscRing<Punt>(512), SpscRing<Punt>(512)};
+  std::array<SpscRing<Punt>, kPuntClasses> punts{SpscRing<Punt>(kPuntRing), SpscRing<Punt>(kPuntRing), SpscRing<Punt>(kPuntRing)};
   std::vector<std::unique_ptr<HandOverRing>> from;  // by the worker that fills it
+  std::vector<std::unique_ptr<LendRing>> to_help;   // by the worker whose batches they are
   Counters counters;
 };
 

@@ -3,6 +3,7 @@
 #include <rte_ethdev.h>
 #include <unistd.h>
 
+#include "dataplane/fragment.h"
 #include "dataplane/worker.h"
 
 namespace causeway::dataplane {
@@ -46,6 +47,11 @@ void Worker::hand_over(std::uint16_t worker, const HandOver& what) {
 void Worker::send_frame(rte_mbuf* m, std::uint16_t port) {
   const PortView& view = setup_.ports[port];
   if (!view.tx_queue) return hand_over(view.tx_owner, {m, HandOver::Kind::frame, port});
+  if (m->nb_segs > 1 && !view.chains) {
+    m = linearise(setup_.jumbo_pool, PacketPtr(m)).release();
+    if (m == nullptr) return counters_.drop(Drop::no_buffer);
+    counters_.linearised.add();
+  }
   TxBuffer& buffer = tx_[port];
   buffer.frames[buffer.count++] = m;
   if (buffer.count == kMaxBurst) flush(port);
@@ -55,6 +61,11 @@ void Worker::send_frame(rte_mbuf* m, std::uint16_t port) {
 void Worker::flush(std::uint16_t port) {
   TxBuffer& buffer = tx_[port];
   const PortView& view = setup_.ports[port];
+  if (!view.state->attached.load(std::memory_order_acquire) || !view.state->link.load(std::memory_order_relaxed)) {
+    for (std::uint16_t i = 0; i < buffer.count; ++i) drop(buffer.frames[i], Drop::link_down);
+    buffer.count = 0;
+    return;
+  }
   std::uint16_t sent = rte_eth_tx_burst(view.id, *view.tx_queue, buffer.frames.data(), buffer.count);
   if (sent < buffer.count) {
     sent = static_cast<std::uint16_t>(sent + rte_eth_tx_burst(view.id, *view.tx_queue, buffer.frames.data() + sent,

@@ -92,19 +92,14 @@ tl::expected<std::unique_ptr<Port>, StartError> Port::open(const PortSetup& setu
   rte_ether_addr mac{};
   rte_eth_macaddr_get(port->id_, &mac);
   std::memcpy(port->mac_.data(), mac.addr_bytes, 6);
+  port->steering_.emplace(port->id_);
   return port;
 }
 
 void Port::plan_queues(std::uint16_t workers) {
   workers_ = workers;
-  rx_queues_ = std::clamp<std::uint16_t>(info_.max_rx_queues, 1, workers);
-  tx_queues_ = std::clamp<std::uint16_t>(info_.max_tx_queues, 1, workers);
-  if (rx_queues_ < workers)
-    fallbacks_.push_back("receive queues: " + std::to_string(rx_queues_) + " for " + std::to_string(workers) +
-                         " workers; the others get their packets by hand-over rings");
-  if (tx_queues_ < workers)
-    fallbacks_.push_back("transmit queues: " + std::to_string(tx_queues_) + " for " + std::to_string(workers) +
-                         " workers; the others send by the queue's owner");
+  choice_ =
+      choose(info_, {.workers = workers, .mtu = RTE_ETHER_MTU, .room = RTE_MBUF_DEFAULT_DATAROOM, .tagged = false});
   rte_eth_dev_adjust_nb_rx_tx_desc(id_, &rx_descriptors_, &tx_descriptors_);
 }
 
@@ -115,38 +110,36 @@ void Port::serve(const PortSetup& port, bool ipv6) {
 }
 
 tl::expected<void, StartError> Port::start(rte_mempool* pool) {
-  rte_eth_conf conf{};
-  conf.rxmode.mtu = RTE_ETHER_MTU;
-  if (rx_queues_ > 1) {
-    conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-    conf.rx_adv_conf.rss_conf.rss_hf =
-        info_.flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_UDP | RTE_ETH_RSS_TCP);
-    if (conf.rx_adv_conf.rss_conf.rss_hf == 0) {
-      conf.rxmode.mq_mode = RTE_ETH_MQ_RX_NONE;
-      fallbacks_.emplace_back("receive side scaling: none (the device offers no hash over IP)");
-    }
-  }
-  conf.txmode.offloads = info_.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
-  if (const int error = rte_eth_dev_configure(id_, rx_queues_, tx_queues_, &conf); error != 0)
+  pool_ = pool;
+  fallbacks_.clear();
+  const std::uint32_t room = rte_pktmbuf_data_room_size(pool) - std::uint32_t{RTE_PKTMBUF_HEADROOM};
+  choice_ = choose(info_, {.workers = workers_, .mtu = mtu_, .room = room, .tagged = tagged_});
+  if (const int error = rte_eth_dev_configure(id_, choice_.rx_queues, choice_.tx_queues, &choice_.conf); error != 0)
     return tl::unexpected(failed("cannot be configured", error));
   // Before start: some drivers refuse it later. Others cannot change it, but carry what their link does.
   if (const int error = rte_eth_dev_set_mtu(id_, mtu_); error != 0 && mtu_ != RTE_ETHER_MTU)
     fallbacks_.push_back("mtu " + std::to_string(mtu_) + ": the device does not set it (" + reason(error) + ")");
-  const int socket = rte_eth_dev_socket_id(id_);
-  const auto node = socket < 0 ? static_cast<unsigned>(SOCKET_ID_ANY) : static_cast<unsigned>(socket);
-  for (std::uint16_t q = 0; q < rx_queues_; ++q) {
-    if (const int error = rte_eth_rx_queue_setup(id_, q, rx_descriptors_, node, nullptr, pool); error != 0)
-      return tl::unexpected(failed("receive queue " + std::to_string(q) + " cannot be set up", error));
-  }
-  for (std::uint16_t q = 0; q < tx_queues_; ++q) {
-    if (const int error = rte_eth_tx_queue_setup(id_, q, tx_descriptors_, node, nullptr); error != 0)
-      return tl::unexpected(failed("transmit queue " + std::to_string(q) + " cannot be set up", error));
-  }
+  if (auto set_up = set_up_queues(pool); !set_up) return set_up;
+  watch_events();
   if (const int error = rte_eth_dev_start(id_); error != 0) return tl::unexpected(failed("cannot be started", error));
   started_ = true;
   if (multicast_) {
     if (const int error = rte_eth_allmulticast_enable(id_); error != 0)
       fallbacks_.push_back("all-multicast, for neighbor discovery: " + reason(error));
+  }
+  return {};
+}
+
+tl::expected<void, StartError> Port::set_up_queues(rte_mempool* pool) {
+  const int socket = rte_eth_dev_socket_id(id_);
+  const auto node = socket < 0 ? static_cast<unsigned>(SOCKET_ID_ANY) : static_cast<unsigned>(socket);
+  for (std::uint16_t q = 0; q < choice_.rx_queues; ++q) {
+    if (const int error = rte_eth_rx_queue_setup(id_, q, rx_descriptors_, node, nullptr, pool); error != 0)
+      return tl::unexpected(failed("receive queue " + std::to_string(q) + " cannot be set up", error));
+  }
+  for (std::uint16_t q = 0; q < choice_.tx_queues; ++q) {
+    if (const int error = rte_eth_tx_queue_setup(id_, q, tx_descriptors_, node, nullptr); error != 0)
+      return tl::unexpected(failed("transmit queue " + std::to_string(q) + " cannot be set up", error));
   }
   return {};
 }
@@ -159,48 +152,20 @@ void Port::stop() {
 Port::~Port() {
   stop();
   if (id_ == RTE_MAX_ETHPORTS) return;
-  if (vdev_.empty()) {
-    rte_eth_dev_close(id_);
-  } else {
-    rte_eth_dev_close(id_);
-    rte_eal_hotplug_remove("vdev", vdev_.c_str());
+  if (watching_) {
+    rte_eth_dev_callback_unregister(id_, RTE_ETH_EVENT_INTR_LSC, &Port::on_event, &events_);
+    rte_eth_dev_callback_unregister(id_, RTE_ETH_EVENT_INTR_RESET, &Port::on_event, &events_);
   }
+  if (steering_) steering_->clear();
+  rte_eth_dev_close(id_);
+  if (!vdev_.empty()) rte_eal_hotplug_remove("vdev", vdev_.c_str());
 }
 
 std::optional<std::uint16_t> Port::tx_queue_of(std::uint16_t worker) const {
-  for (std::uint16_t q = 0; q < tx_queues_; ++q) {
+  for (std::uint16_t q = 0; q < choice_.tx_queues; ++q) {
     if (owner_of_queue(q) == worker) return q;
   }
   return std::nullopt;
-}
-
-bool Port::link_up() const {
-  rte_eth_link link{};
-  return rte_eth_link_get_nowait(id_, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
-}
-
-PortStatus Port::status() const {
-  PortStatus out;
-  out.name = setup_.name;
-  out.device = setup_.device;
-  out.driver = info_.driver_name == nullptr ? "" : info_.driver_name;
-  std::array<char, 18> text{};
-  std::snprintf(text.data(), text.size(), "%02x:%02x:%02x:%02x:%02x:%02x", mac_[0], mac_[1], mac_[2], mac_[3], mac_[4],
-                mac_[5]);
-  out.mac = text.data();
-  out.up = link_up();
-  out.trusted = setup_.trusted;
-  out.mtu = mtu_;
-  out.rx_queues = rx_queues_;
-  out.tx_queues = tx_queues_;
-  out.fallbacks = fallbacks_;
-  rte_eth_stats stats{};
-  if (rte_eth_stats_get(id_, &stats) == 0) {
-    out.counters = {{"rx_packets", stats.ipackets}, {"rx_bytes", stats.ibytes},        {"rx_missed", stats.imissed},
-                    {"rx_errors", stats.ierrors},   {"rx_no_buffer", stats.rx_nombuf}, {"tx_packets", stats.opackets},
-                    {"tx_bytes", stats.obytes},     {"tx_errors", stats.oerrors}};
-  }
-  return out;
 }
 
 }  // namespace causeway::dataplane

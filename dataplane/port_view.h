@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "dataplane/port_state.h"
 #include "dataplane/tables.h"
 
 namespace causeway::dataplane {
@@ -16,6 +17,8 @@ struct PortView {
   bool trusted = false;
   std::optional<std::uint16_t> tx_queue;  // this worker's own, or
   std::uint16_t tx_owner = 0;             // the worker that sends for it
+  bool chains = false;                    // takes packets of several buffers
+  const PortState* state = &kAlwaysUp;
 };
 
 }  // namespace causeway::dataplane

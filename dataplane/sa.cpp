@@ -24,6 +24,13 @@ SaLimits limits_of(const SaSpec& spec) {
   return {or_none(spec.soft_bytes), or_none(spec.hard_bytes), or_none(spec.soft_packets), or_none(spec.hard_packets)};
 }
 
+// On the owner's node where that has memory for DPDK, else anywhere: slower, but it works.
+void* zeros(std::size_t octets, int socket) {
+  void* memory = rte_zmalloc_socket("sa", octets, RTE_CACHE_LINE_SIZE, socket);
+  if (memory != nullptr || socket == SOCKET_ID_ANY) return memory;
+  return rte_zmalloc_socket("sa", octets, RTE_CACHE_LINE_SIZE, SOCKET_ID_ANY);
+}
+
 template <typename Sa>
 void release(Sa* sa, std::size_t octets) {
   crypto::wipe({reinterpret_cast<std::uint8_t*>(sa), octets});
@@ -83,7 +90,7 @@ tl::expected<InboundSaPtr, std::string> make_inbound(const SaSpec& spec, const c
     return tl::unexpected(std::string("extended sequence numbers need a replay window"));
   const auto &local = spec.selectors.local, &remote = spec.selectors.remote;
   const InboundLayout layout(spec.replay_window, local.size() + remote.size());
-  auto* memory = static_cast<std::uint8_t*>(rte_zmalloc_socket("sa", layout.total, RTE_CACHE_LINE_SIZE, socket));
+  auto* memory = static_cast<std::uint8_t*>(zeros(layout.total, socket));
   if (memory == nullptr) return tl::unexpected(std::string("no memory for an SA"));
   InboundSaPtr sa(new (memory) InboundSa);
   sa->window.init(spec.replay_window, spec.suite.esn, reinterpret_cast<std::uint64_t*>(memory + layout.window));
@@ -97,6 +104,7 @@ tl::expected<InboundSaPtr, std::string> make_inbound(const SaSpec& spec, const c
   sa->tunnel = spec.tunnel;
   sa->child = spec.child;
   sa->report_peer_moves = spec.report_peer_moves;
+  sa->cores = spec.cores;
   sa->peer = spec.remote;
   sa->limits = limits_of(spec);
   std::array<std::uint8_t, 16> seed;
@@ -114,7 +122,7 @@ tl::expected<OutboundSaPtr, std::string> build_outbound(const SaSpec& spec, cons
                                                         std::uint16_t port_mtu, int socket) {
   if (spec.local.address.family != spec.remote.address.family)
     return tl::unexpected(std::string("outer addresses of two families"));
-  void* memory = rte_zmalloc_socket("sa", sizeof(OutboundSa), RTE_CACHE_LINE_SIZE, socket);
+  void* memory = zeros(sizeof(OutboundSa), socket);
   if (memory == nullptr) return tl::unexpected(std::string("no memory for an SA"));
   OutboundSaPtr sa(new (memory) OutboundSa);
   sa->spi = spec.spi;

@@ -38,6 +38,7 @@ struct alignas(RTE_CACHE_LINE_SIZE) InboundSa {
   TunnelId tunnel = 0;
   ChildSlot child = 0;
   bool report_peer_moves = false;
+  conf::Cores cores = conf::Cores::single;  // lend: its decryption is lent to other workers (lend.h); automatic: if need be
   std::uint16_t local_count = 0, remote_count = 0;
   const CompactSelector* selectors = nullptr;  // local ones first; behind this structure
   SaLimits limits;

@@ -21,13 +21,18 @@ void Worker::on_esp(rte_mbuf* m) {
 }
 
 void Worker::decrypt() {
+  if (lends()) return decrypt_in_turn();
   EspContext context{engine_, sas_, ip_ids_, now_ms_, setup_.jumbo_pool, &counters_.linearised};
   EspInboundOut out;
   esp_inbound(context, to_decrypt_.span(), out);
   to_decrypt_.clear();
-  for (rte_mbuf* m : out.drops.span()) drop(m, meta(m).drop);
+  finish_decrypted(out);
+}
+
+void Worker::finish_decrypted(const EspInboundOut& out) {
+  for (std::uint16_t i = 0; i < out.drops.count; ++i) drop(out.drops.packets[i], meta(out.drops.packets[i]).drop);
   pass_on(out.notices);
-  for (rte_mbuf* m : out.clear.span()) on_decrypted(m);
+  for (std::uint16_t i = 0; i < out.clear.count; ++i) on_decrypted(out.clear.packets[i]);
 }
 
 // Inside the selectors of its SA. It is routed like any packet, and may enter another tunnel.

@@ -19,7 +19,18 @@ namespace {
 constexpr std::uint32_t kEmptyRounds = 64;
 constexpr std::uint32_t kShortestSleepUs = 10, kLongestSleepUs = 200;
 constexpr std::uint32_t kRoundsAtEachLength = 8;
+constexpr std::size_t kBatchesOfABurst = 2;                    // that one burst may become
 constexpr std::uint32_t kRoundsToDoze = 4096, kDozeUs = 1000;  // nothing for most of a second
+
+constexpr std::uint64_t kLendPatienceUs = 100;  // a busy core that polls comes by more often
+
+std::vector<LendRing*> lend_rings(const WorkerSetup& setup) {
+  std::vector<LendRing*> out;
+  for (std::size_t w = 0; w < setup.mailboxes.size(); ++w) {
+    if (w != setup.index) out.push_back(setup.mailboxes[w]->to_help[setup.index].get());
+  }
+  return out;
+}
 
 }  // namespace
 
@@ -32,6 +43,8 @@ Worker::Worker(WorkerSetup setup, Shared& shared)
       sas_(*setup_.codec, SOCKET_ID_ANY),
       ip_ids_(setup_.index, static_cast<unsigned>(setup_.mailboxes.size())),
       reassembly_(setup_.jumbo_pool, counters_),
+      lending_(lend_rings(setup_), rte_get_tsc_hz() / 1'000'000 * kLendPatienceUs),
+      retiring_(mail_.reports.capacity()),
       tx_(setup_.ports.size()),
       // per second and at once: IKE, ARP and neighbor discovery, packets that wait for a neighbor
       punt_limits_{TokenBucket(20'000, 400), TokenBucket(5'000, 200), TokenBucket(5'000, 400)} {}
@@ -64,6 +77,8 @@ void Worker::run() {
       if (setup_.polling == conf::Polling::adaptive) rest(++idle);
     }
   }
+  while (!lending_.empty()) settle(true);  // a lender ends what it is in the middle of before it stops
+  flush_all();
   rte_rcu_qsbr_thread_offline(shared_.rcu, setup_.index);
   rte_rcu_qsbr_thread_unregister(shared_.rcu, setup_.index);
   rte_thread_unregister();
@@ -83,9 +98,16 @@ bool Worker::iterate() {
   rte_rcu_qsbr_quiescent(shared_.rcu, setup_.index);
   tables_ = shared_.tables.load(std::memory_order_acquire);
   now_ms_ = now_ms();
+  full_burst_ = false;
   bool busy = take_commands();
-  for (const auto& queue : setup_.rx_queues) busy |= receive(queue);
+  for (const auto& queue : setup_.rx_queues) {
+    // A FIFO of batches that is full leaves packets in their queue: nothing is dropped for a slow lender.
+    if (lending_.room(kBatchesOfABurst)) busy |= receive(queue);
+  }
   busy |= take_hand_overs();
+  saturation_.saw(full_burst_);
+  busy |= help_others();
+  busy |= settle(!busy);
   reassembly_.housekeeping(now_ms_);
   flush_all();
   return busy;
@@ -103,6 +125,8 @@ void Worker::on(const TransmitFrame& command) { send_frame(command.frame, comman
 void Worker::on(const InstallInbound& command) {
   InboundSa& sa = *command.sa;
   const bool ok = sas_.insert(sa);
+  if (ok && sa.cores == conf::Cores::lend) ++lend_sas_;
+  if (ok && sa.cores == conf::Cores::automatic) ++automatic_sas_;
   counters_.sas_inbound.set(sas_.inbound_count());
   report(InstallReport{Direction::inbound, sa.spi, sa.child, command.token, ok});
 }
@@ -114,17 +138,19 @@ void Worker::on(const InstallOutbound& command) {
   report(InstallReport{Direction::outbound, sa.spi, sa.child, command.token, ok});
 }
 
-// Between bursts no packet refers to an SA, and rings between workers carry packets only: once it is out
-// of the table nobody can reach it.
+// Between bursts no packet refers to an SA but those of batches that are being decrypted, and rings between workers
+// carry packets only: once it is out of the table, and these are home, nobody can reach it.
 void Worker::on(const RemoveSa& command) {
   if (command.direction == Direction::inbound) {
-    sas_.remove_inbound(command.spi);
+    const InboundSa* sa = sas_.remove_inbound(command.spi);
+    if (sa != nullptr && sa->cores == conf::Cores::lend) --lend_sas_;
+    if (sa != nullptr && sa->cores == conf::Cores::automatic) --automatic_sas_;
   } else {
     sas_.remove_outbound(command.child, command.spi);
   }
   counters_.sas_inbound.set(sas_.inbound_count());
   counters_.sas_outbound.set(sas_.outbound_count());
-  report(RetireReport{command.direction, command.spi, command.child});
+  retire({command.direction, command.spi, command.child});
 }
 
 void Worker::on(const SetEndpoints& command) {
@@ -137,8 +163,10 @@ void Worker::on(const SetPathMtu& command) {
 }
 
 bool Worker::receive(const WorkerSetup::RxQueue& queue) {
+  if (!queue.state->attached.load(std::memory_order_acquire)) return false;
   std::array<rte_mbuf*, kMaxBurst> frames;
   const std::uint16_t n = rte_eth_rx_burst(queue.device, queue.queue, frames.data(), kMaxBurst);
+  full_burst_ |= n == kMaxBurst;
   if (n == 0) return false;
   counters_.rx.add(n);
   for (std::uint16_t i = 0; i < n; ++i) rte_prefetch0(rte_pktmbuf_mtod(frames[i], void*));
@@ -198,8 +226,10 @@ void Worker::on_fragment(rte_mbuf* m) {
 bool Worker::take_hand_overs() {
   bool busy = false;
   for (auto& ring : mail_.from) {
+    if (!lending_.room(kBatchesOfABurst)) break;
     std::array<HandOver, kMaxBurst> items;
     const std::size_t n = ring->pop(items);
+    full_burst_ |= n == kMaxBurst;
     busy |= n != 0;
     for (std::size_t i = 0; i < n; ++i) {
       rte_mbuf* m = items[i].packet;

@@ -16,6 +16,7 @@
 #include "dataplane/classify.h"
 #include "dataplane/esp.h"
 #include "dataplane/icmp.h"
+#include "dataplane/lend.h"
 #include "dataplane/mailbox.h"
 #include "dataplane/packet.h"
 #include "dataplane/packet_ptr.h"
@@ -44,6 +45,7 @@ struct WorkerSetup {
   struct RxQueue {
     std::uint16_t device, queue;                                 // DPDK's numbers
     std::vector<std::pair<std::uint16_t, std::uint16_t>> vlans;  // VLAN (0: untagged) and its port, of `ports`
+    const PortState* state = &kAlwaysUp;
   };
   std::vector<RxQueue> rx_queues;
   rte_mempool* pool = nullptr;
@@ -85,6 +87,7 @@ class Worker {
   // tunnel.cpp: ESP in and out
   void on_esp(rte_mbuf* m);
   void decrypt();
+  void finish_decrypted(const EspInboundOut& out);
   void on_decrypted(rte_mbuf* m);
   void protect(rte_mbuf* m, const PolicyRule& rule);
   void encrypt_for_child(rte_mbuf* m);
@@ -96,6 +99,13 @@ class Worker {
   void want(rte_mbuf* m);
   void pass_on(const EspNotices& notices);
   void finish();
+
+  // helping.cpp: the cryptography of inbound ESP on other cores
+  [[nodiscard]] bool lends() const;
+  void decrypt_in_turn();
+  bool settle(bool idle);
+  bool help_others();
+  void retire(const RetireReport& what);
 
   // forward.cpp: policy and routes, on packets that start at their IP header
   void on_clear(rte_mbuf* m);
@@ -128,6 +138,17 @@ class Worker {
   IpIds ip_ids_;
   Reassembly reassembly_;
   Lane to_decrypt_, to_encrypt_;  // empty between bursts
+  LendQueue lending_;             // batches that are being decrypted
+  Saturation saturation_;
+  bool full_burst_ = false;  // some burst of this round was
+  std::uint32_t lend_sas_ = 0, automatic_sas_ = 0;  // inbound ones in the table, by their `cores`
+  struct Retiring {
+    std::uint64_t position;  // of lending_: once it is popped, no batch refers to the SA
+    RetireReport report;
+  };
+  SpscRing<Retiring> retiring_;  // in order
+  Retiring first_retiring_{};
+  bool retires_ = false;  // first_retiring_ stands for one
   std::vector<TxBuffer> tx_;      // by port
   std::array<TokenBucket, kPuntClasses> punt_limits_;
   TokenBucket icmp_errors_{100, 50}, echo_replies_{20'000, 2'000}, stale_notes_{100, 20}, wanted_{200, 100};

@@ -106,7 +106,7 @@ TEST_CASE("Spread over four workers: every packet arrives in its flow's order, a
   pair.warm_up();
   random_traffic(pair, shape, long_run() ? 100'000 : 20'000);
   // Fewer packets are under way at once than the window has room for: none can be too late.
-  std::cout << "spread, window 8192: " << replayed(pair) << " of " << pair.sent() << " dropped as replayed\n";
+  std::cout << "figure spread, window 8192: " << replayed(pair) << " of " << pair.sent() << " dropped as replayed\n";
   CHECK(pair.drops() == "");
   for (const auto& worker : pair.gateway(GatewayPair::kA).workers()) {
     CHECK(worker.sas_outbound == shape.tunnels);

@@ -106,6 +106,7 @@ void GatewayPair::start(std::size_t index, Rings& receives, Rings& sends) {
     policy.selectors = selectors_of(index, t);
     setup.table.policies.push_back(policy);
   }
+  if (shape_.change) shape_.change(index, setup);
   auto started = Dataplane::start(setup);
   if (!started) throw std::runtime_error(started.error().text);
   side.gateway = std::move(*started);
@@ -257,7 +258,7 @@ void GatewayPair::on_frame(std::size_t side, const Bytes& frame) {
 }
 
 void GatewayPair::turn() {
-  const auto now = std::chrono::duration_cast<Milliseconds>(Clock::now().time_since_epoch());
+  const auto now = clock.value_or(std::chrono::duration_cast<Milliseconds>(Clock::now().time_since_epoch()));
   for (std::size_t side = 0; side < 2; ++side) {
     for (rte_ring* ring : sides_[side].lan_out->list()) {
       for (void* m; rte_ring_dequeue(ring, &m) == 0;) {

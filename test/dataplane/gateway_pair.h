@@ -11,6 +11,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 #include <vector>
@@ -56,6 +57,7 @@ class GatewayPair {
     std::uint32_t tunnels = 64, flows = 4;
     conf::Cores cores = conf::Cores::single;
     std::uint32_t replay_window = 2048;
+    std::function<void(std::size_t side, dataplane::Setup&)> change = {};
   };
   explicit GatewayPair(const Shape& shape);
   ~GatewayPair();
@@ -78,6 +80,8 @@ class GatewayPair {
   [[nodiscard]] std::uint64_t replaced() const { return replaced_; }
   [[nodiscard]] bool replacing() const;
   void set_cores(conf::Cores cores) { shape_.cores = cores; }  // of SAs from now on
+
+  std::optional<dataplane::Milliseconds> clock;  // of both gateways; unset: it runs
 
   dataplane::Dataplane& gateway(std::size_t side) { return *sides_[side].gateway; }
   [[nodiscard]] std::string drops() const;  // every name that is not zero, of both gateways; empty: none

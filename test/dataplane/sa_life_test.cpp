@@ -115,7 +115,8 @@ TEST_CASE("Ten thousand SAs take less than 64 MiB, and give everything back afte
   }
   REQUIRE(lab.run([&] { return population.settled(); }));
   const std::uint64_t full = resident_kib() - empty;
-  std::cout << kSas << " SAs: " << full / 1024 << " MiB resident, " << full * 1024 / kSas << " octets each\n";
+  std::cout << "figure " << kSas << " SAs: " << full / 1024 << " MiB resident, " << full * 1024 / kSas
+            << " octets each\n";
   CHECK(full < 64 * 1024);
 
   const auto end = Clock::now() + std::chrono::seconds(long_run() ? 60 : 12);
@@ -137,7 +138,7 @@ TEST_CASE("Ten thousand SAs take less than 64 MiB, and give everything back afte
     lab.events().clear();
     population.seen = 0;
   }
-  std::cout << lives << " of them came or went\n";
+  std::cout << "figure " << lives << " of them came or went\n";
   CHECK(lab.dropped_in_all() == 0);
   for (std::uint32_t n = 0; n < kSas; ++n) {
     if (population.sas[n].there) population.remove(n);
