@@ -58,6 +58,7 @@ struct IkeSettings {
   bool port_4500_from_start = false;
   std::string ppk_id;
   std::string ppk_file;
+  bool ppk_required = true;  // a peer without it is refused
 };
 
 struct EspSettings {

@@ -52,6 +52,7 @@ void read_ike(Group& group, IkeSettings& ike) {
   group.read("port_4500_from_start", ike.port_4500_from_start);
   group.read_text("ppk_id", ike.ppk_id, parse_any_text);
   group.read_text("ppk_file", ike.ppk_file, parse_any_text);
+  group.read("ppk_required", ike.ppk_required);
   // IKEv1 has no AEAD and no PRF of its own in phase 1: its default is what of the usual one it can say.
   if (ike.version == 1 && ike.proposals == IkeSettings{}.proposals) ike.proposals = {"aes256-sha256-modp2048"};
   group.finish();

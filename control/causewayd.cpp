@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <chrono>
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -57,6 +58,10 @@ int parse(int argc, char** argv, Options& options) {
   return -1;
 }
 
+std::chrono::sys_seconds system_time() {
+  return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+}
+
 // Runs the tunnels until a signal; on its way out, tells the peers.
 int serve(const conf::Config& config, Prepared prepared, AdminSocket socket, Log& log) {
   MainLoop loop;
@@ -108,10 +113,12 @@ int main(int argc, char** argv) {
     return complain(errors);
   }
   if (options.check) {
-    const dataplane::Setup setup = make_setup(loaded.config);
-    if (const std::string no = dataplane::memory_complaint(setup); !no.empty())
+    const auto prepared = prepare(loaded.config, system_time());
+    if (!prepared) return complain(prepared.error());
+    if (const std::string no = dataplane::memory_complaint(prepared->setup); !no.empty())
       return complain({loaded.config.file + ": " + no});
-    std::fputs((conf::describe(loaded) + dataplane::memory_text(setup) + "\n").c_str(), stdout);
+    std::fputs((conf::describe(loaded) + dataplane::memory_text(prepared->setup) + "\n").c_str(), stdout);
+    for (const std::string& n : prepared->notes) std::fprintf(stdout, "%s\n", n.c_str());
     return kDone;
   }
 
@@ -119,7 +126,7 @@ int main(int argc, char** argv) {
   if (!parse_level(options.log_level.empty() ? loaded.config.log : options.log_level, level)) {
     return complain(kConfig, "log: `" + loaded.config.log + "` is none of debug, info, warning, error");
   }
-  auto prepared = prepare(loaded.config);
+  auto prepared = prepare(loaded.config, system_time());
   if (!prepared) return complain(prepared.error());
   // Before any port is touched: a second daemon must not disturb the first.
   auto socket = AdminSocket::open(loaded.config.socket);
@@ -127,6 +134,7 @@ int main(int argc, char** argv) {
 
   Log log(level);
   for (const conf::Complaint& note : loaded.report.notes) log.warning(note.str());
+  for (const std::string& note : prepared->notes) log.info(note);
   return serve(loaded.config, std::move(*prepared), std::move(*socket), log);
 }
 

@@ -9,6 +9,7 @@ namespace causeway::control {
 namespace {
 
 constexpr Time kLook{1000};
+constexpr Time kFiles{10'000};  // how soon a renewed certificate or list is taken
 constexpr Time kDownPatience{3000};
 
 Level level_of(ike::Notice::Level level) {
@@ -57,6 +58,7 @@ Controller::Controller(conf::Config config, std::vector<PeerSettingsPtr> peers, 
       log_(log),
       gateway_(std::move(peers), *this, std::move(engine)),
       order_([this](Action& action, std::uint64_t token) { carry(action, token); }),
+      files_(config_.tunnels),
       keepalives_(config_.tunnels.size()) {}
 
 Controller::~Controller() = default;
@@ -76,6 +78,10 @@ void Controller::step(Time now) {
     next_look_ = now_ + kLook;
     look_for_signs_of_life();
   }
+  if (now_ >= next_files_) {
+    next_files_ = now_ + kFiles;
+    renew_credentials();
+  }
   if (const auto due = gateway_.deadline(); due && *due <= now_) {
     Actions actions;
     gateway_.tick(now_, actions);
@@ -94,6 +100,25 @@ void Controller::shut_down(Time now) {
   Actions actions;
   gateway_.down_all(now_, actions);
   run(std::move(actions));
+}
+
+std::chrono::sys_seconds Controller::wall_time() {
+  return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+}
+
+// What is established stays; the next proof is made and judged with the new files. Files that are wrong change nothing.
+void Controller::renew_credentials() {
+  for (const std::size_t i : files_.changed()) {
+    const auto id = static_cast<ike::TunnelId>(i);
+    const std::string& name = config_.tunnels[i].name;
+    auto now = load_credentials(config_.tunnels[i], gateway_.tunnels()[id]->settings().local.address, wall_time());
+    if (!now) {
+      log_.write(Level::warning, name, "the changed certificate files are not taken: " + now.error());
+      continue;
+    }
+    gateway_.renew_credentials(id, std::move(now->own), std::move(now->trust));
+    log_.write(Level::info, name, "the changed certificate files are taken: " + now->notes.front());
+  }
 }
 
 bool Controller::finished() const { return gateway_.idle() && order_.empty(); }

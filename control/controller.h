@@ -15,6 +15,7 @@
 
 #include "conf/config.h"
 #include "control/admin_backend.h"
+#include "control/credentials.h"
 #include "control/effect_order.h"
 #include "control/gateway.h"
 #include "control/log.h"
@@ -44,6 +45,7 @@ class Controller final : public ike::Environment, public AdminBackend {
   crypto::Random& random() override { return random_; }
   std::uint32_t allocate_spi(ike::TunnelId tunnel) override { return dataplane_.allocate_spi(tunnel); }
   void release_spi(std::uint32_t spi) override { dataplane_.release_spi(spi); }
+  std::chrono::sys_seconds wall_time() override;
 
   // AdminBackend
   [[nodiscard]] std::vector<TunnelReport> tunnels() const override;
@@ -86,6 +88,7 @@ class Controller final : public ike::Environment, public AdminBackend {
   [[nodiscard]] std::optional<Outcome> outcome(const Waiting& w) const;
   void look_for_signs_of_life();
   void answer_names();
+  void renew_credentials();
   void report_child(const Tunnel& tunnel, const LiveChild& live, ChildReport& report, bool all) const;
   [[nodiscard]] TunnelReport report(const Tunnel& tunnel, bool all) const;
   [[nodiscard]] std::int64_t ago(Time t) const {
@@ -100,7 +103,8 @@ class Controller final : public ike::Environment, public AdminBackend {
   Gateway gateway_;
   EffectOrder order_;
   Time now_{0};
-  Time next_look_{0};
+  Time next_look_{0}, next_files_{0};
+  CredentialFiles files_;
   std::multimap<Time, std::pair<SaKey, dataplane::Direction>> removals_;  // inbound SAs in their grace
   std::map<SaKey, Limits> limits_;                                        // of installed SAs, both directions
   std::unordered_map<std::uint32_t, std::uint64_t> packets_in_;           // by inbound SPI, as of the last look

@@ -19,6 +19,10 @@ struct Engine {
   std::function<std::unique_ptr<ike::IkeSa>(const ike::Datagram&, std::span<const PeerSettingsPtr>, ike::Environment&,
                                             ike::Time, ike::Effects&)>
       accept;
+  // Whether the sender of a first message receives at its address, and what asks it to show that (IKEv2's cookies,
+  // RFC 7296 2.6). Empty: everybody counts as proven.
+  std::function<bool(const ike::Datagram&, ike::Time)> proven{};
+  std::function<void(const ike::Datagram&, ike::Environment&, ike::Time, ike::Effects&)> ask_for_proof{};
 };
 
 // Chooses the IKE version by the tunnel's configuration and by the datagram's header.

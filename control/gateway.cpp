@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "crypto/hash.h"
+
 namespace causeway::control {
 
 namespace {
@@ -13,6 +15,9 @@ struct Header {
   int version = 0;
   bool from_initiator = false;  // IKEv2 only
 };
+
+constexpr std::size_t kMaxSources = 4096;
+constexpr std::uint32_t kBegunASecond = 50;  // IKE SAs that others may begin on the long run: each costs a key exchange
 
 std::optional<Header> parse_header(std::span<const std::uint8_t> bytes) {
   if (bytes.size() < 28) return std::nullopt;
@@ -30,10 +35,15 @@ std::optional<Header> parse_header(std::span<const std::uint8_t> bytes) {
 
 Gateway::Gateway(std::vector<PeerSettingsPtr> settings, ike::Environment& environment, Engine engine,
                  HalfOpenLimits limits)
-    : environment_(environment), engine_(std::move(engine)), limits_(limits) {
+    : environment_(environment),
+      engine_(std::move(engine)),
+      limits_(limits),
+      unproven_rate_(kBegunASecond, static_cast<std::uint32_t>(2 * limits.unproven)) {
   for (auto& s : settings) tunnels_.push_back(std::make_unique<Tunnel>(std::move(s), environment_, engine_));
   indexed_.resize(tunnels_.size());
   deadline_of_.resize(tunnels_.size());
+  remote_of_.resize(tunnels_.size());
+  for (ike::TunnelId id = 0; id < tunnels_.size(); ++id) index_remote(id);
 }
 
 Tunnel* Gateway::at(ike::TunnelId id) { return id < tunnels_.size() ? tunnels_[id].get() : nullptr; }
@@ -66,8 +76,9 @@ void Gateway::receive(const ike::Datagram& datagram, Time now, Actions& out) {
     ++counters_.unknown_spi;
     return;
   }
-  if (const auto it = first_messages_.find({header->spi_initiator, datagram.remote}); it != first_messages_.end()) {
-    deliver(it->second, datagram, now, out);
+  const auto known = first_messages_.find(first_message(header->spi_initiator, datagram));
+  if (known != first_messages_.end()) {
+    deliver(known->second, datagram, now, out);
     return;
   }
   admit(datagram, header->spi_initiator, header->version, now, out);
@@ -90,19 +101,38 @@ void Gateway::deliver(std::uint64_t local_spi, const ike::Datagram& datagram, Ti
   refresh(id);
 }
 
+// Room for another half-open IKE SA of this sender; what it costs it is taken.
+bool Gateway::admits(const ike::Datagram& datagram, bool proven, std::size_t tunnels, int version, Time now) {
+  // IKEv1 knows no cookies: it never takes the room that IKEv2 has for those who show one.
+  if (half_open_.size() >= (version == 1 ? limits_.total / 2 : limits_.total)) return false;
+  if (!proven) return true;
+  if (sources_.size() > kMaxSources) std::erase_if(sources_, [](const auto& s) { return s.second.half_open == 0; });
+  const auto most = std::max(limits_.per_address, 2 * tunnels);
+  const auto burst = static_cast<std::uint32_t>(2 * most);
+  Source& source = sources_.try_emplace(datagram.remote.address, Source{0, {kBegunASecond, burst}}).first->second;
+  return source.half_open < most && source.begun.take(static_cast<std::uint64_t>(now.count()));
+}
+
 void Gateway::admit(const ike::Datagram& datagram, std::uint64_t initiator_spi, int version, Time now, Actions& out) {
   const auto allowed = candidates(datagram, version);
   if (allowed.empty()) {
     ++counters_.unknown_peer;
     return;
   }
-  const auto from = half_open_by_address_.find(datagram.remote.address);
-  if (half_open_.size() >= limits_.total ||
-      (from != half_open_by_address_.end() && from->second >= limits_.per_address)) {
+  ike::Effects effects;
+  const bool proven = !engine_.proven || engine_.proven(datagram, now);
+  if (!proven && (unproven_ >= limits_.unproven || !unproven_rate_.take(static_cast<std::uint64_t>(now.count())))) {
+    ++counters_.cookies_asked;
+    engine_.ask_for_proof(datagram, environment_, now, effects);
+    for (ike::Effect& e : effects) {
+      if (auto* send = std::get_if<ike::Send>(&e)) put(out, allowed.front()->tunnel, std::move(*send));
+    }
+    return;
+  }
+  if (!admits(datagram, proven, allowed.size(), version, now)) {
     ++counters_.half_open_limit;
     return;
   }
-  ike::Effects effects;
   auto sa = engine_.accept(datagram, allowed, environment_, now, effects);
   const ike::TunnelId id = sa ? sa->tunnel() : allowed.front()->tunnel;
   Tunnel* tunnel = at(id);
@@ -112,42 +142,74 @@ void Gateway::admit(const ike::Datagram& datagram, std::uint64_t initiator_spi, 
     return;
   }
   const std::uint64_t local_spi = sa->local_spi();
-  const FirstMessage first{initiator_spi, datagram.remote};
+  const FirstMessage first = first_message(initiator_spi, datagram);
   index_[local_spi] = {id, first};
   indexed_[id].push_back(local_spi);
   first_messages_[first] = local_spi;
-  half_open_[local_spi] = datagram.remote.address;
-  ++half_open_by_address_[datagram.remote.address];
+  open_half(local_spi, datagram.remote.address, proven);
   tunnel->adopt(std::move(sa), std::move(effects), now, out);
   refresh(id);
 }
 
-std::vector<PeerSettingsPtr> Gateway::candidates(const ike::Datagram& datagram, int version) const {
-  std::vector<PeerSettingsPtr> by_address, any;
-  for (const auto& t : tunnels_) {
-    const ike::PeerSettings& s = t->settings();
-    if (!t->accepts() || s.config.ike.version != version || s.local.address != datagram.local.address) continue;
-    if (s.config.remote_is_any()) {
-      any.push_back(t->settings_ptr());
-    } else if (s.remote && s.remote->address == datagram.remote.address) {
-      by_address.push_back(t->settings_ptr());
-    }
+void Gateway::open_half(std::uint64_t local_spi, const conf::IpAddress& from, bool proven) {
+  half_open_[local_spi] = {from, proven};
+  if (const auto s = sources_.find(from); proven && s != sources_.end()) ++s->second.half_open;
+  if (!proven) ++unproven_;
+}
+
+void Gateway::close_half(std::uint64_t local_spi) {
+  const auto half = half_open_.find(local_spi);
+  if (half == half_open_.end()) return;
+  if (const auto s = sources_.find(half->second.from); half->second.proven && s != sources_.end()) {
+    --s->second.half_open;
   }
-  by_address.insert(by_address.end(), any.begin(), any.end());
-  return by_address;
+  if (!half->second.proven) --unproven_;
+  half_open_.erase(half);
+}
+
+Gateway::FirstMessage Gateway::first_message(std::uint64_t initiator_spi, const ike::Datagram& datagram) {
+  FirstMessage first{initiator_spi, datagram.remote, {}};
+  const auto digest = crypto::hash(crypto::Hash::sha2_256, {datagram.bytes});
+  std::copy_n(digest.begin(), first.digest.size(), first.digest.begin());
+  return first;
+}
+
+// A tunnel is found by its peer's address, which changes where that is a name.
+void Gateway::index_remote(ike::TunnelId id) {
+  const ike::PeerSettings& s = tunnels_[id]->settings();
+  if (s.config.remote_is_any()) {
+    any_remote_.insert(id);
+    return;
+  }
+  const auto now = s.remote ? std::optional(s.remote->address) : std::nullopt;
+  auto& place = remote_of_[id];
+  if (place == now) return;
+  if (place) by_remote_[*place].erase(id);
+  if (place && by_remote_[*place].empty()) by_remote_.erase(*place);
+  if (now) by_remote_[*now].insert(id);
+  place = now;
+}
+
+std::vector<PeerSettingsPtr> Gateway::candidates(const ike::Datagram& datagram, int version) const {
+  std::vector<PeerSettingsPtr> out;
+  const auto consider = [&](ike::TunnelId id) {
+    const Tunnel& t = *tunnels_[id];
+    const ike::PeerSettings& s = t.settings();
+    if (!t.accepts() || s.config.ike.version != version || s.local.address != datagram.local.address) return;
+    out.push_back(t.settings_ptr());
+  };
+  if (const auto it = by_remote_.find(datagram.remote.address); it != by_remote_.end()) {
+    std::ranges::for_each(it->second, consider);
+  }
+  std::ranges::for_each(any_remote_, consider);
+  return out;
 }
 
 void Gateway::refresh(ike::TunnelId id) {
   const Tunnel& tunnel = *tunnels_[id];
+  index_remote(id);
   const auto current = tunnel.local_spis();
   auto& known = indexed_[id];
-  const auto close_half = [&](std::uint64_t spi) {
-    const auto half = half_open_.find(spi);
-    if (half == half_open_.end()) return;
-    const auto count = half_open_by_address_.find(half->second);
-    if (--count->second == 0) half_open_by_address_.erase(count);
-    half_open_.erase(half);
-  };
   for (const std::uint64_t spi : known) {
     if (std::find(current.begin(), current.end(), spi) != current.end()) {
       if (!tunnel.half_open(spi)) close_half(spi);
@@ -239,6 +301,11 @@ void Gateway::icmp_error(const conf::IpAddress& peer, const std::string& text, T
   for (const auto& t : tunnels_) {
     if (t->settings().remote && t->settings().remote->address == peer) t->icmp_error(text, now);
   }
+}
+
+void Gateway::renew_credentials(ike::TunnelId id, std::shared_ptr<const crypto::Credential> own,
+                                std::shared_ptr<const crypto::TrustStore> trust) {
+  if (Tunnel* t = at(id)) t->renew_credentials(std::move(own), std::move(trust));
 }
 
 void Gateway::esp_received(ike::TunnelId id, std::uint32_t spi_in, Time when) {

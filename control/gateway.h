@@ -2,10 +2,14 @@
 // passes every other event to the tunnel it concerns. Pure: events and the time in, actions out.
 //
 // A first message from an address that no tunnel allows is dropped before anything of it is parsed but
-// the fixed header. Half-open IKE SAs (a responder's, not yet authenticated) are bounded, in total and by
-// source address, so that nobody can fill memory without a key.
+// the fixed header. Half-open IKE SAs (a responder's, not yet authenticated) are bounded, so that nobody can fill
+// memory or make us compute without a key. A sender that has not shown that it receives at its address shares one
+// small bound with all others of its kind; beyond it, it is asked for a cookie and nothing is kept (RFC 7296 2.6).
+// Bounds by source address count proven senders alone: nobody can use up another's by its address.
 #pragma once
 
+#include <array>
+#include <compare>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -18,12 +22,14 @@
 #include "control/action.h"
 #include "control/engine.h"
 #include "control/tunnel.h"
+#include "dataplane/token_bucket.h"
 
 namespace causeway::control {
 
 struct HalfOpenLimits {
   std::size_t total = 1024;
-  std::size_t per_address = 32;
+  std::size_t unproven = 32;     // of these, begun without a cookie
+  std::size_t per_address = 32;  // of these, begun by one address with one; more where more tunnels are with it
 };
 
 struct GatewayCounters {
@@ -31,6 +37,7 @@ struct GatewayCounters {
   std::uint64_t unknown_spi = 0;      // for an IKE SA that is not ours, or no longer
   std::uint64_t unknown_peer = 0;     // a first message from an address no tunnel allows
   std::uint64_t half_open_limit = 0;  // a first message beyond the bounds
+  std::uint64_t cookies_asked = 0;    // a first message answered with a cookie, nothing kept
 };
 
 class Gateway {
@@ -60,6 +67,9 @@ class Gateway {
   void peer_moved(ike::TunnelId tunnel, std::uint32_t spi_in, const conf::Endpoint& from, Time now, Actions& out);
   // `peer`: to whom the packet went that the error quotes.
   void icmp_error(const conf::IpAddress& peer, const std::string& text, Time now);
+  // For IKE SAs that begin from now on.
+  void renew_credentials(ike::TunnelId tunnel, std::shared_ptr<const crypto::Credential> own,
+                         std::shared_ptr<const crypto::TrustStore> trust);
   void esp_received(ike::TunnelId tunnel, std::uint32_t spi_in, Time when);
 
   [[nodiscard]] const std::vector<std::unique_ptr<Tunnel>>& tunnels() const { return tunnels_; }
@@ -69,7 +79,15 @@ class Gateway {
   [[nodiscard]] const GatewayCounters& counters() const { return counters_; }
 
  private:
-  using FirstMessage = std::pair<std::uint64_t, conf::Endpoint>;  // the initiator's SPI and where it came from
+  // The initiator's SPI, where it came from, and what it says: a message that somebody forged with the SPI of
+  // another's does not stand in that one's way.
+  struct FirstMessage {
+    std::uint64_t spi = 0;
+    conf::Endpoint from;
+    std::array<std::uint8_t, 16> digest{};
+    auto operator<=>(const FirstMessage&) const = default;
+  };
+  static FirstMessage first_message(std::uint64_t initiator_spi, const ike::Datagram& datagram);
 
   // What is known of an IKE SA without asking its tunnel.
   struct Entry {
@@ -79,6 +97,10 @@ class Gateway {
 
   void admit(const ike::Datagram& datagram, std::uint64_t initiator_spi, int version, Time now, Actions& out);
   void deliver(std::uint64_t local_spi, const ike::Datagram& datagram, Time now, Actions& out);
+  [[nodiscard]] bool admits(const ike::Datagram& datagram, bool proven, std::size_t tunnels, int version, Time now);
+  void open_half(std::uint64_t local_spi, const conf::IpAddress& from, bool proven);
+  void close_half(std::uint64_t local_spi);
+  void index_remote(ike::TunnelId id);
   [[nodiscard]] std::vector<PeerSettingsPtr> candidates(const ike::Datagram& datagram, int version) const;
   // After anything that may have changed a tunnel: its place in the index and its next deadline.
   void refresh(ike::TunnelId id);
@@ -91,8 +113,21 @@ class Gateway {
   std::unordered_map<std::uint64_t, Entry> index_;        // by local SPI
   std::vector<std::vector<std::uint64_t>> indexed_;       // by tunnel: its SPIs in index_
   std::map<FirstMessage, std::uint64_t> first_messages_;  // -> local SPI
-  std::map<std::uint64_t, conf::IpAddress> half_open_;    // local SPI -> from where
-  std::map<conf::IpAddress, std::size_t> half_open_by_address_;
+  struct HalfOpen {
+    conf::IpAddress from;
+    bool proven = false;
+  };
+  struct Source {  // an address that has proven itself
+    std::size_t half_open = 0;
+    dataplane::TokenBucket begun;
+  };
+  std::map<std::uint64_t, HalfOpen> half_open_;  // by local SPI
+  std::size_t unproven_ = 0;                     // of these
+  dataplane::TokenBucket unproven_rate_;
+  std::map<conf::IpAddress, Source> sources_;
+  std::map<conf::IpAddress, std::set<ike::TunnelId>> by_remote_;  // tunnels whose peer has this address
+  std::vector<std::optional<conf::IpAddress>> remote_of_;         // by tunnel: its place in by_remote_
+  std::set<ike::TunnelId> any_remote_;
   std::set<std::pair<Time, ike::TunnelId>> deadlines_;
   std::vector<std::optional<Time>> deadline_of_;  // by tunnel: its place in deadlines_
   GatewayCounters counters_;

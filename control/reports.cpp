@@ -194,7 +194,8 @@ CountersReport Controller::counters() const {
                {"ike_malformed", g.malformed},
                {"ike_unknown_spi", g.unknown_spi},
                {"ike_unknown_peer", g.unknown_peer},
-               {"ike_half_open_limit", g.half_open_limit}};
+               {"ike_half_open_limit", g.half_open_limit},
+               {"ike_cookies_asked", g.cookies_asked}};
   return r;
 }
 

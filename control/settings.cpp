@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "conf/psk.h"
+#include "control/credentials.h"
 #include "control/ike/proposal.h"
 #include "control/ikev1/ikev1.h"
 
@@ -17,6 +18,8 @@ namespace {
 
 // Without extended sequence numbers an SA ends at 2^32 packets (RFC 4303 3.3.3): rekeyed well before.
 constexpr std::uint64_t kSequenceLimit = std::numeric_limits<std::uint32_t>::max();
+
+constexpr std::uint16_t kSmallestPacket = 576;  // every IPv4 path carries it (RFC 791)
 
 std::uint16_t port_index(const conf::Config& config, const conf::Port& port) {
   for (std::size_t i = 0; i < config.ports.size(); ++i) {
@@ -72,11 +75,15 @@ std::optional<std::string> check_proposal(conf::ProposalKind kind, std::string_v
     return why.empty() ? std::nullopt : std::optional(std::move(why));
   }
   const auto parsed = ike::Proposal::parse(protocol, proposal, tunnel.legacy);
-  if (parsed) return std::nullopt;
-  return parsed.error();
+  if (!parsed) return parsed.error();
+  const auto used = [](const auto& list) { return !list.empty(); };
+  if (protocol == ike::Protocol::esp && std::ranges::any_of(parsed->additional, used)) {
+    return "'" + std::string(proposal) + "': additional key exchanges belong to ike proposals: children inherit theirs";
+  }
+  return std::nullopt;
 }
 
-tl::expected<Prepared, std::vector<std::string>> prepare(const conf::Config& config) {
+tl::expected<Prepared, std::vector<std::string>> prepare(const conf::Config& config, std::chrono::sys_seconds now) {
   Prepared prepared;
   std::vector<std::string> errors;
   ike::ChildSlot next_slot = 0;
@@ -97,9 +104,26 @@ tl::expected<Prepared, std::vector<std::string>> prepare(const conf::Config& con
       auto psk = conf::read_psk(tunnel.psk_file);
       if (psk) {
         settings->psk = crypto::Secret(psk->octets.bytes());
-        for (const std::string& w : psk->warnings) prepared.warnings.push_back("tunnel " + tunnel.name + ": " + w);
+        for (const std::string& w : psk->warnings) prepared.notes.push_back("tunnel " + tunnel.name + ": " + w);
       } else {
         refuse(psk.error());
+      }
+    } else if (auto credentials = load_credentials(tunnel, settings->local.address, now)) {
+      settings->credential = credentials->own;
+      settings->trust = credentials->trust;
+      for (const std::string& n : credentials->notes) prepared.notes.push_back("tunnel " + tunnel.name + ": " + n);
+    } else {
+      refuse(credentials.error());
+    }
+    if (const conf::Port* port = config.port_of(tunnel)) {
+      settings->ike_packet = std::min(settings->ike_packet, std::max(port->mtu, kSmallestPacket));
+    }
+    if (!tunnel.ike.ppk_file.empty()) {
+      auto ppk = conf::read_psk(tunnel.ike.ppk_file);
+      if (ppk) {
+        settings->ppk = crypto::Secret(ppk->octets.bytes());
+      } else {
+        refuse(ppk.error());
       }
     }
     settings->children = make_children(tunnel, next_slot);

@@ -2,6 +2,7 @@
 // settings of each tunnel's negotiation.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -26,14 +27,14 @@ std::optional<std::string> check_proposal(conf::ProposalKind kind, std::string_v
 struct Prepared {
   std::vector<PeerSettingsPtr> peers;  // TunnelId = index = place in the configuration
   dataplane::Setup setup;
-  std::vector<std::string> warnings;
+  std::vector<std::string> notes;  // what the files hold, and what is odd about it
 };
 
 // Ports, workers and memory, without policies and routes.
 dataplane::Setup make_setup(const conf::Config& config);
 
-// Reads the PSK files. Every error, each one sentence.
-tl::expected<Prepared, std::vector<std::string>> prepare(const conf::Config& config);
+// Reads the files of keys and certificates. Every error, each one sentence. `now`: certificates are judged by it.
+tl::expected<Prepared, std::vector<std::string>> prepare(const conf::Config& config, std::chrono::sys_seconds now);
 
 // The security policy and the routes: children in their slots as prepare() gave them out.
 dataplane::TableSpec make_table(const conf::Config& config, const std::vector<PeerSettingsPtr>& peers);

@@ -150,6 +150,14 @@ void Tunnel::peer_moved(std::uint32_t spi_in, const conf::Endpoint& from, Time n
 
 void Tunnel::icmp_error(const std::string& text, Time) { evidence_ = text; }
 
+void Tunnel::renew_credentials(std::shared_ptr<const crypto::Credential> own,
+                               std::shared_ptr<const crypto::TrustStore> trust) {
+  auto changed = std::make_shared<ike::PeerSettings>(*settings_);
+  changed->credential = std::move(own);
+  changed->trust = std::move(trust);
+  settings_ = std::move(changed);
+}
+
 void Tunnel::esp_received(std::uint32_t spi_in, Time when) {
   for (const Child& c : children_) {
     for (const LiveChild& l : c.live) {

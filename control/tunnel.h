@@ -75,6 +75,8 @@ class Tunnel {
   void install_failed(std::uint32_t spi, ike::ChildSlot child, const std::string& why, Time now, Actions& out);
   void peer_moved(std::uint32_t spi_in, const conf::Endpoint& from, Time now, Actions& out);
   void icmp_error(const std::string& text, Time now);  // evidence: kept for the reason, changes nothing
+  void renew_credentials(std::shared_ptr<const crypto::Credential> own,
+                         std::shared_ptr<const crypto::TrustStore> trust);
   void esp_received(std::uint32_t spi_in, Time when);
 
   // A responder's IKE SA just made for this tunnel, with the effects of its making.

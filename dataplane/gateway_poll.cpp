@@ -117,6 +117,7 @@ void Gateway::take_punts(Mailbox& mail, std::uint16_t worker, const Sink& sink) 
       PacketPtr packet(punt.packet);
       switch (static_cast<PuntClass>(c)) {
         case PuntClass::ike:
+        case PuntClass::ike_first:
           on_ike(packet.get(), sink);
           break;
         case PuntClass::neighbor:

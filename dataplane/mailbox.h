@@ -82,8 +82,9 @@ struct StaleNeighborUsed {
 using Notice = std::variant<WantedNote, StaleNeighborUsed, QuotedPacket, PeerMoved, LimitReached>;
 
 // A packet for the control thread. Classes have a ring and a rate each, so that none starves another.
-enum class PuntClass : std::uint8_t { ike, neighbor, resolve };
-inline constexpr std::size_t kPuntClasses = 3;
+// `ike_first`: IKE messages that begin something, which anybody may send: a flood of them leaves the others room.
+enum class PuntClass : std::uint8_t { ike, ike_first, neighbor, resolve };
+inline constexpr std::size_t kPuntClasses = 4;
 struct Punt {
   rte_mbuf* packet = nullptr;
   std::uint16_t port;          // received on; for resolve: to leave through
@@ -114,7 +115,8 @@ struct Mailbox {
   SpscRing<Command> commands{4096};
   SpscRing<Report> reports{8192};
   SpscRing<Notice> notices{1024};
-  std::array<SpscRing<Punt>, kPuntClasses> punts{SpscRing<Punt>(kPuntRing), SpscRing<Punt>(kPuntRing), SpscRing<Punt>(kPuntRing)};
+  std::array<SpscRing<Punt>, kPuntClasses> punts{SpscRing<Punt>(kPuntRing), SpscRing<Punt>(kPuntRing),
+                                                 SpscRing<Punt>(kPuntRing), SpscRing<Punt>(kPuntRing)};
   std::vector<std::unique_ptr<HandOverRing>> from;  // by the worker that fills it
   std::vector<std::unique_ptr<LendRing>> to_help;   // by the worker whose batches they are
   Counters counters;

@@ -46,8 +46,8 @@ Worker::Worker(WorkerSetup setup, Shared& shared)
       lending_(lend_rings(setup_), rte_get_tsc_hz() / 1'000'000 * kLendPatienceUs),
       retiring_(mail_.reports.capacity()),
       tx_(setup_.ports.size()),
-      // per second and at once: IKE, ARP and neighbor discovery, packets that wait for a neighbor
-      punt_limits_{TokenBucket(20'000, 400), TokenBucket(5'000, 200), TokenBucket(5'000, 400)} {}
+      // per second and at once: IKE, its first messages, ARP and neighbor discovery, packets that wait for a neighbor
+      punt_limits_{TokenBucket(20'000, 400), TokenBucket(12'000, 300), TokenBucket(5'000, 200), TokenBucket(5'000, 400)} {}
 
 std::uint64_t Worker::now_ms() const {
   const std::uint64_t ticks = rte_get_tsc_cycles() / (rte_get_tsc_hz() / 1000);
@@ -190,6 +190,19 @@ void Worker::process(std::span<rte_mbuf*> frames, const WorkerSetup::RxQueue& qu
   finish();
 }
 
+namespace {
+
+// The responder's SPI (IKEv1: its cookie) is not chosen yet (RFC 7296 3.1).
+bool begins_ike(rte_mbuf* m) {
+  constexpr std::uint32_t kSpis = 16;
+  std::array<std::uint8_t, kSpis> buffer{};
+  const auto* spis = static_cast<const std::uint8_t*>(
+      rte_pktmbuf_read(m, meta(m).esp_offset, kSpis, buffer.data()));
+  return spis == nullptr || std::all_of(spis + 8, spis + kSpis, [](std::uint8_t o) { return o == 0; });
+}
+
+}  // namespace
+
 void Worker::dispatch(rte_mbuf* m, Verdict verdict) {
   const std::uint16_t port = meta(m).in_port;
   switch (verdict) {
@@ -206,7 +219,7 @@ void Worker::dispatch(rte_mbuf* m, Verdict verdict) {
     case Verdict::fragment:
       return on_fragment(m);
     case Verdict::ike:
-      return punt(PuntClass::ike, {.packet = m, .port = port, .next_hop = {}});
+      return punt(begins_ike(m) ? PuntClass::ike_first : PuntClass::ike, {.packet = m, .port = port, .next_hop = {}});
     case Verdict::neighbor:
       return punt(PuntClass::neighbor, {.packet = m, .port = port, .next_hop = {}});
     case Verdict::keepalive:

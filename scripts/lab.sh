@@ -33,6 +33,11 @@ IKE_PROPOSALS=aes256gcm16-prfsha384-ecp384
 ESP_PROPOSALS=aes256gcm16
 PSK='a long enough secret for the lab: 4bd1c7'
 START=now                  # causeway only: now, traffic or wait
+AUTH=psk                   # or cert: certificates of $STATE/pki (test/support/pki.py), by name:
+CERT_A=a CERT_B=b          # each side's own certificate and key, with what else goes into its file
+CA_A=ca CA_B=ca            # whom each side trusts
+CRL_A= CRL_B=              # and its revocation list
+IKE_EXTRA=                 # causeway only: more of the group `ike`
 DPD_IDLE=30s               # silence after which the peer is asked
 ENCAP=auto                 # causeway only: auto or force
 TUNNEL_EXTRA=              # causeway only: more lines for the tunnel
@@ -40,19 +45,19 @@ RAW_ESP=no                 # strongSwan only: native ESP (6.0), else in UDP
 PEER_ROOT=                 # strongSwan only: the root it comes from; empty: this system
 CHARON_LOG=2               # strongSwan only; 4 logs keys
 
-# What differs by side: sets wan, router, lan, net, core, psk, ike, esp, id and the peer's p_wan, p_net, p_id.
+# What differs by side: sets wan, router, lan, net, core, psk, ike, esp, id, cert, ca, crl and the peer's p_wan, p_net, p_id.
 # shellcheck disable=SC2034  # which of them are used is the caller's matter
 side_vars() {
   if [[ $1 == gwa ]]; then
     wan=198.51.100.2 router=198.51.100.1 lan=10.10.1.1 net=${NET_A:-10.10.1.0/24} core=0
     p_wan=203.0.113.2 p_net=${PEER_NET_A:-${NET_B:-10.20.1.0/24}} psk=${PSK_A:-$PSK}
     ike=${IKE_PROPOSALS_A:-$IKE_PROPOSALS} esp=${ESP_PROPOSALS_A:-$ESP_PROPOSALS}
-    id=${ID_A:-$wan} p_id=${PEER_ID_A:-${ID_B:-$p_wan}}
+    id=${ID_A:-$wan} p_id=${PEER_ID_A:-${ID_B:-$p_wan}} cert=$CERT_A ca=$CA_A crl=$CRL_A
   else
     wan=203.0.113.2 router=203.0.113.1 lan=10.20.1.1 net=${NET_B:-10.20.1.0/24} core=$(($(nproc) > 1))
     p_wan=198.51.100.2 p_net=${PEER_NET_B:-${NET_A:-10.10.1.0/24}} psk=${PSK_B:-$PSK}
     ike=${IKE_PROPOSALS_B:-$IKE_PROPOSALS} esp=${ESP_PROPOSALS_B:-$ESP_PROPOSALS}
-    id=${ID_B:-$wan} p_id=${PEER_ID_B:-${ID_A:-$p_wan}}
+    id=${ID_B:-$wan} p_id=${PEER_ID_B:-${ID_A:-$p_wan}} cert=$CERT_B ca=$CA_B crl=$CRL_B
   fi
 }
 
@@ -176,9 +181,14 @@ lab_down() {
 # --- causeway ---------------------------------------------------------------------------------------
 
 causeway_config() {
-  local wan router lan net core p_wan p_net psk ike esp id p_id dir=$STATE/$1
+  local wan router lan net core p_wan p_net psk ike esp id p_id cert ca crl auth dir=$STATE/$1 pki=$STATE/pki
   side_vars "$1"
   (umask 077; printf '%s\n' "$psk" >"$dir/tunnel.psk")
+  auth="psk_file = \"$dir/tunnel.psk\";"
+  if [[ $AUTH == cert ]]; then
+    auth="auth = \"cert\"; cert = \"$pki/$cert.pem\"; key = \"$pki/$cert.key\"; ca = \"$pki/$ca.pem\";"
+    [[ -z $crl ]] || auth+=" crl = \"$pki/$crl.crl\";"
+  fi
   cat >"$dir/causeway.conf" <<CONF
 workers = [$core];
 polling = "adaptive";
@@ -191,8 +201,8 @@ ports = (
 );
 tunnels = (
   { name = "net"; remote = "$p_wan"; local_id = "$id"; remote_id = "$p_id";
-    psk_file = "$dir/tunnel.psk"; start = "$START"; encap = "$ENCAP";
-    ike = { version = 2; proposals = ["${ike//,/\", \"}"]; dpd = { idle = "$DPD_IDLE"; retry = "1s"; tries = 4; }; };
+    $auth start = "$START"; encap = "$ENCAP";
+    ike = { version = 2; proposals = ["${ike//,/\", \"}"]; dpd = { idle = "$DPD_IDLE"; retry = "1s"; tries = 4; }; $IKE_EXTRA };
     esp = { proposals = ["${esp//,/\", \"}"]; };
     local_subnets = ["$net"]; remote_subnets = ["$p_net"];
     $TUNNEL_EXTRA
@@ -234,8 +244,14 @@ drops() { ctl_json "$1" "j['drops'].get('$2', 0)" counters; } # SIDE NAME
 # charon with its userspace ESP (kernel-libipsec). The side's directory becomes charon's /run: its pid
 # file, socket, configuration and log are then private, whether it comes from this system or another root.
 strongswan_config() {
-  local wan router lan net core p_wan p_net psk ike esp id p_id dir=$STATE/$1
+  local wan router lan net core p_wan p_net psk ike esp id p_id cert ca crl dir=$STATE/$1
+  local own="auth = psk" theirs="auth = psk"
   side_vars "$1"
+  if [[ $AUTH == cert ]]; then
+    strongswan_certificates "$dir" "$cert" "$ca" "$crl"
+    own="auth = ${STRONGSWAN_AUTH:-pubkey}; certs = $cert.pem" theirs="auth = ${STRONGSWAN_PEER_AUTH:-pubkey}; cacerts = $ca.pem"
+    [[ -z $crl ]] || theirs+="; revocation = strict"
+  fi
   cat >"$dir/strongswan.conf" <<CONF
 charon {
   # kernel-libipsec stands before kernel-netlink: the first to offer a feature is the one that is used.
@@ -244,6 +260,7 @@ charon {
   retransmit_timeout = 1.0
   retransmit_base = 1.5
   retransmit_tries = 4
+  ${CHARON_EXTRA:-}
   plugins {
     vici { socket = unix:///run/charon.vici }
     kernel-libipsec { raw_esp = $RAW_ESP }
@@ -274,10 +291,15 @@ connections {
     encap = no
     dpd_delay = $DPD_IDLE
     rekey_time = 4h
-    local { auth = psk
-            id = $id }
-    remote { auth = psk
-             id = $p_id }
+    ${STRONGSWAN_EXTRA:-}
+    local {
+      ${own//; /$'\n'      }
+      id = $id
+    }
+    remote {
+      ${theirs//; /$'\n'      }
+      id = $p_id
+    }
     children {
       net {
         local_ts = $net
@@ -294,6 +316,18 @@ secrets {
   ike-peer { secret = "$psk" }
 }
 CONF
+}
+
+# strongswan_certificates DIR CERT CA CRL: where swanctl looks for them. Of a file with several, the first is the own one.
+strongswan_certificates() {
+  local pki=$STATE/pki
+  rm -rf "$1"/x509 "$1"/x509ca "$1"/x509crl "$1"/private
+  mkdir -p "$1"/x509 "$1"/x509ca "$1"/x509crl "$1"/private
+  openssl x509 -in "$pki/$2.pem" -out "$1/x509/$2.pem"
+  cp "$pki/$2.key" "$1/private/"
+  cp "$pki/$3.pem" "$1/x509ca/"
+  [[ ! -e $pki/$2.chain ]] || cp "$pki/$2.chain" "$1/x509ca/$2-issuer.pem"
+  [[ -z $4 ]] || cp "$pki/$4.crl" "$1/x509crl/"
 }
 
 strongswan_start() {

@@ -2,6 +2,7 @@
 // It reads no clock, opens no socket, knows no DPDK, and may be driven by a test's virtual time.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -12,6 +13,11 @@
 #include "control/ike/effects.h"
 #include "crypto/random.h"
 
+namespace causeway::crypto {
+struct Credential;
+class TrustStore;
+}  // namespace causeway::crypto
+
 namespace causeway::ike {
 
 // What the world lends to a state machine. Outlives every IkeSa made with it.
@@ -21,6 +27,7 @@ class Environment {
   virtual crypto::Random& random() = 0;
   virtual std::uint32_t allocate_spi(TunnelId tunnel) = 0;  // inbound ESP SPI, 0: none left
   virtual void release_spi(std::uint32_t spi) = 0;          // for one that was never installed
+  virtual std::chrono::sys_seconds wall_time() = 0;         // UTC: certificates are judged by it
 };
 
 struct ChildSettings {
@@ -39,6 +46,10 @@ struct PeerSettings {
   conf::Endpoint local;                  // own address, port 500
   std::optional<conf::Endpoint> remote;  // unset for `remote = "any"`
   crypto::Secret psk;
+  std::shared_ptr<const crypto::Credential> credential;  // auth = "cert": who we are
+  std::shared_ptr<const crypto::TrustStore> trust;       // and whom we believe
+  crypto::Secret ppk;                                     // RFC 8784; empty: none
+  std::uint16_t ike_packet = 1280;       // octets of the largest IP packet with a fragment of an IKE message
   std::vector<ChildSettings> children;   // at least one
 };
 

@@ -194,6 +194,17 @@ void PayloadChain::add(PayloadType type, ByteView body, bool critical) {
   out_.bytes(body);
 }
 
+void PayloadChain::append(const PayloadChain& other) {
+  if (other.empty()) return;
+  if (empty()) {
+    *this = other;
+    return;
+  }
+  out_.patch_u8(last_, static_cast<std::uint8_t>(other.first_));
+  last_ = out_.size() + other.last_;
+  out_.bytes(other.bytes());
+}
+
 Bytes assemble(Header header, const PayloadChain& payloads) {
   header.first_payload = payloads.first();
   header.length = static_cast<std::uint32_t>(kHeaderSize + payloads.bytes().size());

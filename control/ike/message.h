@@ -144,6 +144,7 @@ Parsed<std::vector<RawPayload>> walk_payloads(PayloadType first, ByteView chain,
 class PayloadChain {
  public:
   void add(PayloadType type, ByteView body, bool critical = false);
+  void append(const PayloadChain& other);
   [[nodiscard]] PayloadType first() const { return first_; }
   [[nodiscard]] ByteView bytes() const { return out_.view(); }
   [[nodiscard]] bool empty() const { return out_.size() == 0; }

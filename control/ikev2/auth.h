@@ -7,10 +7,18 @@
 
 namespace causeway::ikev2 {
 
-// The AUTH payload that proves us, over our first message.
-tl::expected<ike::AuthPayload, ike::Reason> make_auth(const Session& s, ike::ByteView our_id_body);
-// Whether `auth` proves the peer, as `peer` is configured: nothing where it does, else the exact cause.
-std::optional<ike::Reason> verify_auth(const Session& s, const Peer& peer, const ike::AuthPayload& auth,
-                                       ike::ByteView their_id_body);
+// The AUTH payload that proves us, over our first message. `keys`: whose SK_p it is made with.
+tl::expected<ike::AuthPayload, ike::Reason> make_auth(const Session& s, const IkeKeys& keys,
+                                                      ike::ByteView our_id_body);
+
+// What the peer says it is, and its proof.
+struct Claim {
+  const ike::Payloads& payloads;
+  const ike::AuthPayload& auth;
+  const ike::Identity& identity;
+  ike::ByteView id_body;
+};
+// Whether it proves to be `peer` as configured: nothing where it does, else the exact cause.
+std::optional<ike::Reason> verify_auth(const Session& s, const IkeKeys& keys, const Peer& peer, const Claim& claim);
 
 }  // namespace causeway::ikev2

@@ -6,9 +6,11 @@
 #include <utility>
 
 #include "control/ikev2/create_child_sa.h"
+#include "control/ikev2/first_answers.h"
 #include "control/ikev2/ike_auth.h"
 #include "control/ikev2/ike_sa_init.h"
 #include "control/ikev2/informational.h"
+#include "control/ikev2/intermediate.h"
 #include "control/ikev2/reasons.h"
 #include "control/ikev2/rekey.h"
 
@@ -42,6 +44,11 @@ constexpr std::array kRows = {
     Row{"initiator: IKE_SA_INIT answered, or asked for in another way", Exchange::ike_sa_init, Direction::response,
         [](const Session& s, const Inbound&) { return s.stage == Stage::init_sent; }, kNothing,
         on_ike_sa_init_response},
+    Row{"initiator: the peer's part of an additional key exchange", Exchange::ike_intermediate, Direction::response,
+        [](const Session& s, const Inbound&) { return s.stage == Stage::intermediate_sent; }, kNothing,
+        on_intermediate_response},
+    Row{"responder: an additional key exchange", Exchange::ike_intermediate, Direction::request,
+        [](const Session& s, const Inbound&) { return s.stage == Stage::half_open; }, kKe, on_intermediate_request},
     Row{"initiator: the peer proves itself and brings the first child", Exchange::ike_auth, Direction::response,
         [](const Session& s, const Inbound&) { return s.stage == Stage::auth_sent; }, kNothing, on_ike_auth_response},
     Row{"responder: the peer says who it is, proves it, and asks for the first child", Exchange::ike_auth,
@@ -131,9 +138,15 @@ void receive_init(Session& s, Inbound in, std::span<const ike::RawPayload> raw, 
     return;
   }
   auto payloads = ike::decode_payloads(raw);
-  if (!payloads || !s.requests.awaits(in.header.message_id)) return;
+  if (!payloads) return;
   in.payloads = std::move(*payloads);
+  if (s.stage == Stage::intermediate_sent || s.stage == Stage::auth_sent) return keep_answer(s, in, step);
+  if (!s.requests.awaits(in.header.message_id)) return;
   dispatch(s, in, step);
+}
+
+bool is_sealed(ike::PayloadType type) {
+  return type == ike::PayloadType::encrypted || type == ike::PayloadType::encrypted_fragment;
 }
 
 // An unprotected message to an SA that has keys: a hint at most (2.4).
@@ -142,6 +155,20 @@ void remember_hint(Session& s, std::span<const ike::RawPayload> raw) {
   const auto payloads = ike::decode_payloads(raw);
   if (!payloads) return;
   if (const auto* error = payloads->error()) s.evidence.refusal = error->type;
+}
+
+// A piece of a message, authentic: the whole message with the last of them.
+std::optional<WholeMessage> collect(Session& s, const Inbound& in, const ike::EncryptedOuter& outer,
+                                    ike::Bytes inside) {
+  Reassembly& pieces = in.header.is_response() ? s.response_pieces : s.request_pieces;
+  return pieces.add(in.header.message_id, outer, in.datagram, std::move(inside));
+}
+
+// Of a request that was answered, only the first piece earns the answer again (RFC 7383 2.6.1). It need not be the
+// same octets: the peer may have cut the request in another way.
+void on_repeated_piece(Session& s, const Inbound& in, const ike::EncryptedOuter& outer, Step& step) {
+  if (outer.fragment != 1 || !s.protection->open(outer)) return;
+  send_datagrams(s, s.responses.reply(), in.local, in.remote, step);
 }
 
 // Opened, decoded and new: from here on the peer has spoken.
@@ -153,6 +180,7 @@ void receive_opened(Session& s, Inbound in, ike::PayloadType first, const ike::B
   if (!payloads) {
     const auto& error = payloads.error();
     step.warn(ike::name(in.header.exchange) + " from " + in.remote.str() + " is malformed: " + error.text);
+    if (in.header.is_response() && s.handshake) return doubt(s, reasons::malformed(s, error.text), false, step);
     if (in.header.is_response()) return finish(s, reasons::malformed(s, error.text), step);
     const bool critical = error.kind == ike::ParseError::Kind::unsupported_critical;
     return answer_with(s, in,
@@ -161,6 +189,10 @@ void receive_opened(Session& s, Inbound in, ike::PayloadType first, const ike::B
   }
   in.payloads = std::move(*payloads);
   keep_id_bodies(in, *raw);
+  if (in.header.exchange == Exchange::ike_intermediate) {
+    in.first_inside = first;
+    in.inside = inside;
+  }
   dispatch(s, in, step);
 }
 
@@ -186,20 +218,30 @@ void receive(Session& s, const ike::Datagram& datagram, Step& step) {
     if (const Datagrams* reply = s.responses.repeats(header->message_id, datagram.bytes)) {
       return send_datagrams(s, *reply, datagram.local, datagram.remote, step);
     }
-    if (!s.responses.is_new(header->message_id)) return;
+    if (!s.responses.is_new(header->message_id) && !(s.fragments && s.responses.is_last(header->message_id))) return;
   } else if (!s.requests.awaits(header->message_id)) {
     return;
   }
-  if (raw->empty() || raw->back().type != ike::PayloadType::encrypted) return remember_hint(s, *raw);
+  if (raw->empty() || !is_sealed(raw->back().type)) return remember_hint(s, *raw);
   const auto outer = ike::decode_encrypted(datagram.bytes, raw->back());
-  if (!outer) return;
-  const auto inside = s.protection->open(*outer);
+  if (!outer || (outer->is_fragment && !s.fragments)) return;
+  if (!header->is_response() && !s.responses.is_new(header->message_id)) {
+    if (outer->is_fragment) on_repeated_piece(s, in, *outer, step);
+    return;
+  }
+  const Reassembly& pieces = header->is_response() ? s.response_pieces : s.request_pieces;
+  if (outer->is_fragment && !pieces.wants(header->message_id, *outer)) return;
+  auto inside = s.protection->open(*outer);
   if (!inside) {
     ++s.evidence.received;
     ++s.evidence.undecryptable;
     return;
   }
-  receive_opened(s, std::move(in), outer->first_inside, *inside, step);
+  if (!outer->is_fragment) return receive_opened(s, std::move(in), outer->first_inside, *inside, step);
+  auto whole = collect(s, in, *outer, std::move(*inside));
+  if (!whole) return;
+  in.datagram = std::move(whole->first_datagram);
+  receive_opened(s, std::move(in), whole->first_inside, whole->inside, step);
 }
 
 }  // namespace causeway::ikev2

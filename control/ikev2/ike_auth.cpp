@@ -4,7 +4,10 @@
 #include <utility>
 
 #include "control/ikev2/auth.h"
+#include "control/ikev2/auth_cert.h"
 #include "control/ikev2/child.h"
+#include "control/ikev2/first_answers.h"
+#include "control/ikev2/ppk.h"
 #include "control/ikev2/reasons.h"
 
 namespace causeway::ikev2 {
@@ -60,9 +63,13 @@ std::optional<ike::Reason> identify(Session& s, const Inbound& in) {
   std::optional<ike::Reason> nearest;
   for (const Peer& candidate : s.candidates) {
     if (!candidate.remote_id.matches(*p.id_initiator)) continue;
-    auto wrong = verify_auth(s, candidate, *p.auth, in.id_i_body);
+    auto ppk = choose_ppk(s, candidate, p);
+    auto wrong = ppk ? verify_auth(s, ppk->keys, candidate, {p, ppk->auth, *p.id_initiator, in.id_i_body})
+                     : std::optional(ppk.error());
     if (!wrong) {
       s.peer = candidate;
+      s.keys = std::move(ppk->keys);
+      s.handshake->ppk_used = ppk->used;
       return std::nullopt;
     }
     s.peer = candidate;
@@ -85,15 +92,21 @@ void refuse_authentication(Session& s, const Inbound& in, ike::Reason reason, St
 void send_ike_auth(Session& s, Step& step) {
   s.id_local = s.peer.local_id;
   const ike::Bytes id_body = s.id_local.encode();
-  auto auth = make_auth(s, id_body);
-  if (!auth) return finish(s, auth.error(), step);
   ike::PayloadChain chain;
   chain.add(ike::PayloadType::id_initiator, id_body);
+  s.handshake->auth_id = s.requests.next_id();
+  ike::PayloadChain ppk_notifies;
+  if (const auto wrong = use_ppk(s, ppk_notifies, id_body)) return finish(s, *wrong, step);
+  auto auth = make_auth(s, s.keys, id_body);
+  if (!auth) return finish(s, auth.error(), step);
+  add_certificates(chain, s.peer);
+  add_certificate_request(chain, std::span(&s.peer, 1));
   if (s.initial_contact) add_notify(chain, ike::NotifyType::initial_contact);
   if (says_whom_it_wants(s)) chain.add(ike::PayloadType::id_responder, s.peer.remote_id.encode());
   chain.add(ike::PayloadType::auth, auth->encode());
   add_offer_sa(chain, *s.handshake->child);
   add_offer_selectors(chain, *s.handshake->child);
+  chain.append(ppk_notifies);
   s.stage = Stage::auth_sent;
   send_request(s, ike::Exchange::ike_auth, chain, step);
 }
@@ -103,21 +116,17 @@ void on_ike_auth_response(Session& s, const Inbound& in, Step& step) {
   s.requests.answered();
   if (!p.auth || !p.id_responder) {
     const auto* error = p.error();
-    return finish(s,
-                  error != nullptr ? reasons::peer_refused(s, error->type)
-                                   : reasons::incomplete(s, "IDr and AUTH in the answer to IKE_AUTH"),
-                  step);
+    return doubt(s,
+                 error != nullptr ? reasons::peer_refused(s, error->type)
+                                  : reasons::incomplete(s, "IDr and AUTH in the answer to IKE_AUTH"),
+                 false, step);
   }
   s.id_remote = *p.id_responder;
   std::optional<ike::Reason> wrong;
   if (!s.peer.remote_id.matches(s.id_remote)) wrong = reasons::wrong_identity(s, std::span(&s.peer, 1), s.id_remote);
-  if (!wrong) wrong = verify_auth(s, s.peer, *p.auth, in.id_r_body);
-  if (wrong) {
-    // The peer believes in an SA: it must be told (2.21.2).
-    s.stage = Stage::established;
-    s.close_notify = ike::NotifyType::authentication_failed;
-    return close_politely(s, std::move(*wrong), step);
-  }
+  if (!wrong) wrong = settle_ppk(s, p);
+  if (!wrong) wrong = verify_auth(s, s.keys, s.peer, {p, *p.auth, s.id_remote, in.id_r_body});
+  if (wrong) return doubt(s, std::move(*wrong), true, step);  // it believes in an SA, and must be told (2.21.2)
   Handshake h = std::move(*s.handshake);
   s.handshake.reset();
   become_established(s, step);
@@ -129,6 +138,7 @@ void on_ike_auth_response(Session& s, const Inbound& in, Step& step) {
 void on_ike_auth_request(Session& s, const Inbound& in, Step& step) {
   const auto& p = in.payloads;
   s.id_remote = *p.id_initiator;
+  s.handshake->auth_id = in.header.message_id;
   if (!p.auth) return refuse_authentication(s, in, reasons::wants_eap(s), step);
   if (auto wrong = identify(s, in)) return refuse_authentication(s, in, std::move(*wrong), step);
   if (p.id_responder && !s.peer.local_id.matches(*p.id_responder)) {
@@ -136,14 +146,16 @@ void on_ike_auth_request(Session& s, const Inbound& in, Step& step) {
   }
   s.id_local = s.peer.local_id;
   const ike::Bytes id_body = s.id_local.encode();
-  auto auth = make_auth(s, id_body);
+  auto auth = make_auth(s, s.keys, id_body);
   if (!auth) return refuse_authentication(s, in, auth.error(), step);
   s.local = in.local;
   s.remote = in.remote;
 
   ike::PayloadChain chain;
   chain.add(ike::PayloadType::id_responder, id_body);
+  add_certificates(chain, s.peer);
   chain.add(ike::PayloadType::auth, auth->encode());
+  if (s.handshake->ppk_used) add_notify(chain, ike::NotifyType::ppk_identity);
   const Nonces nonces = s.handshake->nonces;
   auto answer = answer_child(s, p, nonces, true, nullptr, step.now);
   if (answer) {

@@ -24,6 +24,8 @@ std::string stage_text(const Session& s) {
       return "not begun";
     case Stage::init_sent:
       return asked("IKE_SA_INIT");
+    case Stage::intermediate_sent:
+      return asked("IKE_INTERMEDIATE");
     case Stage::auth_sent:
       return asked("IKE_AUTH");
     case Stage::half_open:

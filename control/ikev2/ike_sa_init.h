@@ -7,6 +7,8 @@ namespace causeway::ikev2 {
 
 // HDR, SAi1, KEi, Ni -->
 void start_ike_sa_init(Session& s, ike::ChildSlot child, Step& step);
+// The same again, where the peer asked for a cookie: true where it did.
+bool repeat_with_cookie(Session& s, Step& step);
 // <-- HDR, SAr1, KEr, Nr, or a notify that asks for another try. Goes on with IKE_AUTH.
 void on_ike_sa_init_response(Session& s, const Inbound& in, Step& step);
 

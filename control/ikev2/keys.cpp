@@ -81,6 +81,14 @@ IkeKeys ike_keys(const ike::Choice& suite, const crypto::Secret& seed, const Non
   return k;
 }
 
+IkeKeys with_ppk(crypto::Prf prf, const IkeKeys& keys, const crypto::Secret& ppk) {
+  IkeKeys out = keys;
+  for (crypto::Secret* k : {&out.d, &out.pi, &out.pr}) {
+    *k = crypto::prf_plus(prf, ppk.bytes(), k->bytes(), k->size());
+  }
+  return out;
+}
+
 ChildKeys child_keys(crypto::Prf prf, const crypto::Secret& d, const crypto::Secret& shared, const Nonces& nonces,
                      const crypto::EspSuite& suite) {
   const std::size_t e = encryption_octets(suite.encryption, suite.key_bits);

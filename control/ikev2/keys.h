@@ -28,6 +28,9 @@ crypto::Secret skeyseed_of_rekey(crypto::Prf old_prf, const crypto::Secret& old_
 IkeKeys ike_keys(const ike::Choice& suite, const crypto::Secret& seed, const Nonces& nonces, std::uint64_t spi_i,
                  std::uint64_t spi_r);
 
+// With a post-quantum pre-shared key: SK_d, SK_pi and SK_pr are each prf+(PPK, the former) (RFC 8784 3).
+IkeKeys with_ppk(crypto::Prf prf, const IkeKeys& keys, const crypto::Secret& ppk);
+
 // Keys of a pair of ESP SAs (2.17): the exchange's initiator sends with `i`, its responder with `r`.
 struct ChildKeys {
   crypto::Secret encryption_i, integrity_i, encryption_r, integrity_r;

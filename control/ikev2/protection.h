@@ -18,12 +18,15 @@ class Protection {
  public:
   static tl::expected<Protection, std::string> make(const ike::Choice& suite, const IkeKeys& keys, bool initiator);
 
-  // One datagram.
-  Datagrams seal(const ike::Header& header, const ike::PayloadChain& payloads, crypto::Random& random);
+  // One datagram where the message has at most `limit` octets, else fragments of at most that size (RFC 7383).
+  Datagrams seal(const ike::Header& header, const ike::PayloadChain& payloads, crypto::Random& random,
+                 std::size_t limit = ike::kMaxMessageSize);
   // The payloads inside, without padding; nothing where it was not made by the peer with our keys.
   [[nodiscard]] std::optional<ike::Bytes> open(const ike::EncryptedOuter& outer) const;
 
  private:
+  Datagrams seal_fragments(const ike::Header& header, const ike::PayloadChain& payloads, crypto::Random& random,
+                           std::size_t limit);
   Protection(crypto::MessageCipher out, crypto::MessageCipher in) : out_(std::move(out)), in_(std::move(in)) {}
   crypto::MessageCipher out_, in_;
 };

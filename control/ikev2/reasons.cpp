@@ -18,7 +18,25 @@ std::string id_with_type(const ike::Identity& id) {
 }
 
 // What can make a peer refuse our proof, most likely first.
+std::vector<std::string> refusal_candidates_of_certificate(const Session& s) {
+  std::vector<std::string> out;
+  const auto& credential = s.peer.settings->credential;
+  const std::string subject = credential ? credential->chain.front().subject() : std::string();
+  const std::string issuer = credential ? credential->chain.back().issuer() : std::string();
+  out.push_back("it does not trust our certificate \"" + subject + "\": give it the authority \"" + issuer +
+                "\", and the intermediate ones in our `cert` file");
+  out.push_back("our identity: we say " + id_with_type(s.peer.local_id) +
+                "; set local_id to what the peer expects and the certificate holds");
+  out.push_back("the clocks: our certificate may be expired or not yet valid there");
+  if (!s.peer.config().remote_id.empty() && s.peer.remote_id.type != ike::IdType::any) {
+    out.push_back("the peer's identity: we want " + id_with_type(s.peer.remote_id) +
+                  "; set remote_id to how it calls itself");
+  }
+  return out;
+}
+
 std::vector<std::string> refusal_candidates(const Session& s) {
+  if (s.peer.config().auth == conf::AuthMethod::cert) return refusal_candidates_of_certificate(s);
   std::vector<std::string> out;
   const std::string ours = id_with_type(s.peer.local_id);
   if (s.nat_us && s.peer.config().local_id.empty()) {
@@ -80,6 +98,27 @@ ike::Reason only_initiator() {
               "every tunnel to this peer has role = initiator: set role = both to be called by it");
 }
 
+ike::Reason no_intermediate(const conf::IpAddress& peer) {
+  return make(ike::Cause::no_common_proposal,
+              peer.str() + " offers additional key exchanges but not IKE_INTERMEDIATE, by which they are made "
+                           "(RFC 9370): update the peer, or allow a proposal without them");
+}
+
+ike::Reason no_ppk(const Session& s) {
+  return make(ike::Cause::authentication_failed,
+              s.peer_name() + " does not use a post-quantum pre-shared key (RFC 8784), and ours is required: give it " +
+                  s.peer.config().ike.ppk_id + ", or set ppk_required = false here");
+}
+
+ike::Reason other_ppk(const Session& s, const Peer& peer, const std::string& theirs) {
+  ike::Reason r = make(ike::Cause::authentication_failed,
+                       s.peer_name() + " proves itself with the post-quantum pre-shared key \"" + theirs +
+                           "\" that is not ours: set the same ppk_id and ppk_file on both sides");
+  r.ours = peer.config().ike.ppk_id;
+  r.theirs = theirs;
+  return r;
+}
+
 ike::Reason wrong_psk(const Session& s, const Peer& peer) {
   return make(ike::Cause::authentication_failed,
               "the pre-shared key of " + s.id_remote.str() +
@@ -103,14 +142,38 @@ ike::Reason wrong_identity(const Session& s, std::span<const Peer> expected, con
   return r;
 }
 
-ike::Reason other_auth_method(const Session& s, ike::AuthPayload::Method theirs) {
-  ike::Reason r = make(ike::Cause::authentication_failed,
-                       s.peer_name() + " proves itself by another method than a pre-shared key (AUTH method " +
-                           std::to_string(static_cast<int>(theirs)) +
-                           "): set the peer to pre-shared keys, or auth = \"cert\" here");
-  r.ours = "psk";
-  r.theirs = std::to_string(static_cast<int>(theirs));
+ike::Reason other_auth_method(const Session& s, const Peer& peer, ike::AuthPayload::Method theirs) {
+  const std::string number = std::to_string(static_cast<int>(theirs));
+  const bool cert = peer.config().auth == conf::AuthMethod::cert;
+  const bool has_psk = theirs == ike::AuthPayload::Method::shared_key;
+  std::string text = s.peer_name() + (cert ? " proves itself by another method than a certificate (AUTH method "
+                                           : " proves itself by another method than a pre-shared key (AUTH method ");
+  text += number + "): set the peer to " + (cert ? "a certificate" : "pre-shared keys");
+  if (cert && has_psk) text += ", or auth = \"psk\" here";
+  if (!cert) text += ", or auth = \"cert\" here";
+  ike::Reason r = make(ike::Cause::authentication_failed, std::move(text));
+  r.ours = cert ? "cert" : "psk";
+  r.theirs = number;
   return r;
+}
+
+ike::Reason bad_certificate(const Session& s, const crypto::CertificateError& error) {
+  ike::Reason r = make(ike::Cause::certificate, "the certificate of " + s.peer_name() + " is refused (" +
+                                                    std::string(crypto::name_of(error.problem)) + "): " + error.text);
+  r.theirs = error.subject;
+  return r;
+}
+
+ike::Reason bad_signature(const Session& s, const std::string& subject, const crypto::SignatureError& error) {
+  ike::Reason r = make(ike::Cause::authentication_failed, "the certificate \"" + subject + "\" of " + s.peer_name() +
+                                                              " is good, its signature is not: " + error.text);
+  r.theirs = subject;
+  return r;
+}
+
+ike::Reason cannot_sign(const Session& s, const crypto::SignatureError& error) {
+  return make(ike::Cause::authentication_failed,
+              "our key makes no signature that " + s.peer_name() + " takes: " + error.text);
 }
 
 ike::Reason wants_eap(const Session& s) {

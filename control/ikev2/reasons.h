@@ -6,6 +6,7 @@
 #include <string>
 
 #include "control/ikev2/session.h"
+#include "crypto/x509.h"
 
 namespace causeway::ikev2::reasons {
 
@@ -18,9 +19,15 @@ ike::Reason bad_key_exchange(const Session& s, const std::string& what);
 ike::Reason foreign_group(const Session& s, crypto::KeyExchange wanted);
 ike::Reason other_group(const Session& s, crypto::KeyExchange ours);
 ike::Reason only_initiator();
+ike::Reason no_intermediate(const conf::IpAddress& peer);
+ike::Reason no_ppk(const Session& s);
+ike::Reason other_ppk(const Session& s, const Peer& peer, const std::string& theirs);
 ike::Reason wrong_psk(const Session& s, const Peer& peer);
 ike::Reason wrong_identity(const Session& s, std::span<const Peer> expected, const ike::Identity& got);
-ike::Reason other_auth_method(const Session& s, ike::AuthPayload::Method theirs);
+ike::Reason other_auth_method(const Session& s, const Peer& peer, ike::AuthPayload::Method theirs);
+ike::Reason bad_certificate(const Session& s, const crypto::CertificateError& error);
+ike::Reason bad_signature(const Session& s, const std::string& subject, const crypto::SignatureError& error);
+ike::Reason cannot_sign(const Session& s, const crypto::SignatureError& error);
 ike::Reason wants_eap(const Session& s);
 ike::Reason half_open(const Session& s, ike::Time waited);
 ike::Reason expired(std::string what);

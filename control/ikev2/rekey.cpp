@@ -58,6 +58,8 @@ std::unique_ptr<ike::IkeSa> make_successor(const Session& old, const Made& made,
   s.remote = old.remote;
   s.nat_us = old.nat_us;
   s.nat_peer = old.nat_peer;
+  s.fragments = old.fragments;
+  s.small_fragments = old.small_fragments;
   s.id_local = old.id_local;
   s.id_remote = old.id_remote;
   s.suite = made.suite;
@@ -83,7 +85,7 @@ void on_refusal(Session& s, Pending done, const ike::NotifyPayload& error, Step&
   Task task = done.task;
   if (error.type == ike::NotifyType::invalid_ke_payload && task.group == crypto::KeyExchange::none) {
     const auto group = static_cast<crypto::KeyExchange>(error.data_u16().value_or(0));
-    if (ike::offers(s.peer.ike, group)) {
+    if (ike::offers(s.peer.ike_for_rekey(), group)) {
       task.group = group;
       task.not_before = step.now;
       return add_task(s, task);
@@ -110,7 +112,7 @@ tl::expected<Made, ike::Reason> read_answer(Session& s, Pending& done, const Inb
   if (!answer || answer->size() != 1 || answer->front().ike_spi() == 0) {
     return tl::make_unexpected(reasons::incomplete(s, "one IKE proposal with its SPI"));
   }
-  const auto choice = ike::accept_answer(s.peer.ike, only_proposals(*answer));
+  const auto choice = ike::accept_answer(s.peer.ike_for_rekey(), only_proposals(*answer));
   if (!choice) return tl::make_unexpected(choice.error());
   if (p.key_exchange->group != done.ike.agreement->id() || choice->key_exchange != done.ike.agreement->id()) {
     return tl::make_unexpected(reasons::incomplete(s, "a key exchange value of the group we sent"));
@@ -170,7 +172,7 @@ void request_ike_rekey(Session& s, const Task& task, Step& step) {
   p.ike.nonce = fresh_nonce(s);
   p.ike.agreement = std::move(*agreement);
   ike::PayloadChain chain;
-  chain.add(ike::PayloadType::sa, encode_sa(numbered(s.peer.ike, spi_octets(p.ike.spi))));
+  chain.add(ike::PayloadType::sa, encode_sa(numbered(s.peer.ike_for_rekey(), spi_octets(p.ike.spi))));
   chain.add(ike::PayloadType::nonce, p.ike.nonce);
   chain.add(ike::PayloadType::key_exchange,
             ike::KeyExchangePayload{group, ike::to_bytes(p.ike.agreement->public_value())}.encode());
@@ -213,7 +215,7 @@ void on_ike_rekey_request(Session& s, const Inbound& in, Step& step) {
   }
   const auto offered = decode_sa(*in.payloads.sa);
   if (!offered) return refuse(s, in, ike::NotifyType::invalid_syntax, {}, step);
-  const auto choice = ike::select(s.peer.ike, only_proposals(*offered));
+  const auto choice = ike::select(s.peer.ike_for_rekey(), only_proposals(*offered));
   if (!choice) {
     step.warn("the peer's rekey of the IKE SA is refused: " + choice.error().text);
     return refuse(s, in, ike::NotifyType::no_proposal_chosen, {}, step);

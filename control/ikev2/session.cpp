@@ -5,6 +5,7 @@
 
 #include "control/ikev2/child.h"
 #include "control/ikev2/create_child_sa.h"
+#include "control/ikev2/ike_sa_init.h"
 #include "control/ikev2/informational.h"
 #include "control/ikev2/rekey.h"
 
@@ -15,6 +16,7 @@ namespace {
 // A first answer is not worth waiting for as long as one of a peer that is known to live: 2, 3.6, 6.5, 8, 8 s.
 constexpr ike::RetransmitSchedule kHandshake{ike::Time{2000}, 180, ike::Time{8000}, 5};
 constexpr ike::Time kLongestWait{10000};
+constexpr int kTriesBeforeSmaller = 3;  // transmissions of a request in pieces
 
 // The waiting time of a task that the peer asked us to try later: 2 to 6 s, so that both ends differ.
 constexpr std::uint32_t kRetryMinMs = 2000, kRetrySpreadMs = 4000;
@@ -67,22 +69,47 @@ void send_datagrams(Session& s, const Datagrams& datagrams, const conf::Endpoint
 
 void send_request(Session& s, ike::Exchange exchange, const ike::PayloadChain& payloads, Step& step) {
   const ike::Header header = header_of(s, exchange, false, s.requests.next_id());
-  Datagrams datagrams = s.protection->seal(header, payloads, s.env->random());
+  Datagrams datagrams = s.protection->seal(header, payloads, s.env->random(), message_limit(s));
   const auto schedule = s.stage == Stage::established || s.stage == Stage::closing
                             ? liveness_schedule(s.peer.config().ike.dpd)
                             : handshake_schedule();
   send_datagrams(s, datagrams, s.local, s.trial.value_or(s.remote), step);
+  s.fragmented.reset();
+  if (datagrams.size() > 1) s.fragmented = Session::Unsealed{exchange, payloads};
   s.requests.sent(std::move(datagrams), ike::Retransmission(schedule, step.now));
 }
 
+namespace {
+
+// Not even the pieces arrive: the path takes smaller ones than we thought (RFC 7383 2.5.2).
+void cut_smaller(Session& s) {
+  if (!s.fragmented || s.small_fragments || s.requests.timer()->transmissions() < kTriesBeforeSmaller) return;
+  s.small_fragments = true;
+  const ike::Header header = header_of(s, s.fragmented->exchange, false, s.requests.next_id() - 1);
+  s.requests.resealed(s.protection->seal(header, s.fragmented->payloads, s.env->random(), message_limit(s)));
+}
+
+}  // namespace
+
+std::size_t message_limit(const Session& s) {
+  if (!s.fragments) return ike::kMaxMessageSize;
+  constexpr std::size_t kUdp = 8, kMarker = 4, kSmallIpv4 = 576;
+  const bool v6 = s.remote.address.family == conf::Family::v6;
+  std::size_t packet = s.peer.settings->ike_packet;
+  if (s.small_fragments && !v6) packet = std::min(packet, kSmallIpv4);
+  return packet - (v6 ? 40 : 20) - kUdp - (s.local.port == 4500 ? kMarker : 0);
+}
+
 void send_again(Session& s, Step& step) {
+  if (repeat_with_cookie(s, step)) return;
   ++s.retransmitted;
+  cut_smaller(s);
   send_datagrams(s, s.requests.request(), s.local, s.trial.value_or(s.remote), step);
 }
 
 void send_reply(Session& s, const Inbound& request, const ike::PayloadChain& payloads, Step& step) {
   const ike::Header header = header_of(s, request.header.exchange, true, request.header.message_id);
-  Datagrams datagrams = s.protection->seal(header, payloads, s.env->random());
+  Datagrams datagrams = s.protection->seal(header, payloads, s.env->random(), message_limit(s));
   send_datagrams(s, datagrams, request.local, request.remote, step);
   s.responses.answered(request.datagram, std::move(datagrams));
 }

@@ -14,11 +14,13 @@
 
 #include "control/ike/ike_sa.h"
 #include "control/ike/payloads.h"
+#include "control/ikev2/fragments.h"
 #include "control/ikev2/keys.h"
 #include "control/ikev2/peer.h"
 #include "control/ikev2/protection.h"
 #include "control/ikev2/window.h"
 #include "crypto/dh.h"
+#include "crypto/signature.h"
 
 namespace causeway::ikev2 {
 
@@ -38,13 +40,16 @@ struct Inbound {
   ike::Header header;
   ike::Payloads payloads;
   ike::Bytes id_i_body, id_r_body;  // as received: AUTH covers reserved octets too
-  ike::Bytes datagram;              // as received, for the cache of replies and for AUTH
+  ike::PayloadType first_inside = ike::PayloadType::none;
+  ike::Bytes inside;                // plaintext of IKE_INTERMEDIATE: AUTH covers it (RFC 9242)
+  ike::Bytes datagram;              // as received, for the cache of replies and for AUTH; of several, the first
   conf::Endpoint local, remote;
 };
 
 enum class Stage : std::uint8_t {
   fresh,      // initiator before start()
   init_sent,  // initiator: IKE_SA_INIT sent
+  intermediate_sent,  // initiator: IKE_INTERMEDIATE sent
   auth_sent,  // initiator: IKE_AUTH sent
   half_open,  // responder: IKE_SA_INIT answered
   established,
@@ -116,14 +121,40 @@ struct Pending {
   bool abandoned = false;             // the child was closed meanwhile: what comes of this is closed as well
 };
 
+// An IKE_SA_INIT of ours, as it stands for one group.
+struct InitTry {
+  std::unique_ptr<crypto::KeyAgreement> agreement;
+  ike::Bytes request;
+};
+
+// Why the negotiation with one answer to IKE_SA_INIT came to nothing (first_answers.h).
+struct Failure {
+  ike::Reason reason;
+  bool politely = false;
+};
+
 // What the first two exchanges need and nothing later does: gone when authenticated.
 struct Handshake {
-  std::vector<crypto::KeyExchange> groups_tried;
-  std::unique_ptr<crypto::KeyAgreement> agreement;
+  // Initiator: the last one is on its way; an answer to one before it is as good, for the wish for another group has no
+  // protection and may have been forged.
+  std::vector<InitTry> tries;
+  conf::Endpoint init_local, init_remote;
+  std::deque<Inbound> other_answers;  // to IKE_SA_INIT, beside the one that was taken
+  std::optional<Failure> failure;
+  std::unique_ptr<crypto::KeyAgreement> agreement;  // of an additional key exchange
   Nonces nonces;
   ike::Bytes init_request, init_response;  // as on the wire: AUTH covers them (2.15)
   ike::Bytes cookie;
+  std::optional<ike::Bytes> asked_cookie;  // the peer wants it, soon to be sent
+  std::vector<crypto::HashAlgorithm> peer_hashes;  // of its SIGNATURE_HASH_ALGORITHMS; empty: RFC 7427 is not spoken
   int cookies = 0;
+  std::vector<crypto::KeyExchange> rounds;  // additional key exchanges (RFC 9370)
+  std::size_t round = 0;                    // of these, done
+  ike::Bytes intermediate_i, intermediate_r;
+  std::uint32_t auth_id = 0;  // message id of IKE_AUTH
+  bool use_ppk = false;       // both sides can RFC 8784
+  std::optional<IkeKeys> keys_without_ppk;  // initiator: for a peer that has another PPK
+  bool ppk_used = false;                     // responder
   std::optional<ChildOffer> child;
 };
 
@@ -161,6 +192,14 @@ class Session {
   std::optional<Protection> protection;
   RequestWindow requests;
   ResponseWindow responses;
+  bool fragments = false;                      // both sides can RFC 7383
+  struct Unsealed {
+    ike::Exchange exchange;
+    ike::PayloadChain payloads;
+  };
+  std::optional<Unsealed> fragmented;          // the request on its way, where it left in pieces
+  bool small_fragments = false;                // those were lost: smaller ones from here on
+  Reassembly request_pieces, response_pieces;  // of the peer's request, and of the answer to ours
 
   std::optional<Handshake> handshake;
   Evidence evidence;
@@ -199,6 +238,8 @@ ike::Header header_of(const Session& s, ike::Exchange exchange, bool response, s
 // Seals, takes the next message id, starts the retransmission.
 void send_request(Session& s, ike::Exchange exchange, const ike::PayloadChain& payloads, Step& step);
 void send_again(Session& s, Step& step);
+// Octets of the largest IKE message that leaves in one datagram.
+std::size_t message_limit(const Session& s);
 // Seals, remembers the reply for repetitions of its request, sends it where the request came from.
 void send_reply(Session& s, const Inbound& request, const ike::PayloadChain& payloads, Step& step);
 void send_datagrams(Session& s, const Datagrams& datagrams, const conf::Endpoint& local, const conf::Endpoint& remote,

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "control/ikev2/child.h"
+#include "control/ikev2/first_answers.h"
 #include "control/ikev2/reasons.h"
 
 namespace causeway::ikev2 {
@@ -38,7 +39,13 @@ void retransmit(Session& s, Step& step) {
   auto& timer = s.requests.timer();
   if (!timer || timer->deadline() > step.now) return;
   // A refusal that came unprotected may be forged, so it was given time to be contradicted; now it counts.
-  if (s.stage == Stage::init_sent && s.evidence.refusal) return on_silence(s, step);
+  const bool cookie = s.handshake && s.handshake->asked_cookie;
+  if (s.stage == Stage::init_sent && s.evidence.refusal && !cookie) return on_silence(s, step);
+  const bool unproven = s.stage == Stage::intermediate_sent || s.stage == Stage::auth_sent;
+  if (unproven && timer->transmissions() > 1 && !s.handshake->other_answers.empty()) {
+    if (!try_next_answer(s, step)) on_silence(s, step);
+    return;
+  }
   switch (timer->poll(step.now)) {
     case ike::Retransmission::Due::no:
       return;
@@ -100,6 +107,7 @@ void tick(Session& s, Step& step) {
   if (s.stage == Stage::closed || s.stage == Stage::fresh) return;
   retransmit(s, step);
   if (s.give_up_at && *s.give_up_at <= step.now) {
+    if (s.handshake && s.handshake->failure) return settle(s, step);
     const auto waited = step.now - s.started_at;
     return finish(s, s.close_reason.value_or(reasons::half_open(s, waited)), step);
   }

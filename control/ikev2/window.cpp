@@ -15,13 +15,18 @@ void RequestWindow::replaced(Datagrams request, ike::Retransmission timer) {
   timer_ = timer;
 }
 
+void RequestWindow::rewind() {
+  next_id_ = 1;
+  answered();
+}
+
 void RequestWindow::answered() {
   timer_.reset();
   request_.clear();
 }
 
 const Datagrams* ResponseWindow::repeats(std::uint32_t id, ike::ByteView datagram) const {
-  if (expected_ == 0 || id != expected_ - 1) return nullptr;
+  if (!is_last(id)) return nullptr;
   return std::ranges::equal(request_, datagram) ? &reply_ : nullptr;
 }
 

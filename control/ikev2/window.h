@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "control/ike/bytes.h"
@@ -29,6 +30,10 @@ class RequestWindow {
 
   // Takes the id that next_id() named.
   void sent(Datagrams request, ike::Retransmission timer);
+  // The same request, cut in another way.
+  void resealed(Datagrams request) { request_ = std::move(request); }
+  // IKE_SA_INIT counts as unanswered once more: another answer of the peer's is taken.
+  void rewind();
   // IKE_SA_INIT asked again with a cookie or another group keeps the id 0 (2.2).
   void replaced(Datagrams request, ike::Retransmission timer);
   void answered();
@@ -47,6 +52,9 @@ class ResponseWindow {
   // The reply to repeat where `datagram` is, octet for octet, the request last answered (of a fragmented one: its
   // first fragment); nullptr otherwise. Compared whole, so that a forged header earns no reply.
   [[nodiscard]] const Datagrams* repeats(std::uint32_t id, ike::ByteView datagram) const;
+  // Whether the request last answered had this id, and what was answered.
+  [[nodiscard]] bool is_last(std::uint32_t id) const { return expected_ != 0 && id == expected_ - 1; }
+  [[nodiscard]] const Datagrams& reply() const { return reply_; }
   void answered(ike::ByteView request, Datagrams reply);
 
  private:

@@ -95,7 +95,7 @@ bool manual_names(const std::string& manual, const std::string& name) {
 }  // namespace
 
 TEST_CASE("the examples load without an error") {
-  for (const char* name : {"minimal.conf", "full.conf"}) {
+  for (const char* name : {"minimal.conf", "full.conf", "certificates.conf"}) {
     const Loaded loaded = load_example(example(name));
     INFO(name);
     INFO(all_of(loaded.report.errors));

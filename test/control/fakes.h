@@ -23,6 +23,7 @@ class FakeEnvironment final : public ike::Environment {
   crypto::Random& random() override { return random_; }
   std::uint32_t allocate_spi(ike::TunnelId) override { return next_spi++; }
   void release_spi(std::uint32_t) override {}
+  std::chrono::sys_seconds wall_time() override { return {}; }
   std::uint32_t next_spi = 0x1000;
 
  private:

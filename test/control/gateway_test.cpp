@@ -117,6 +117,77 @@ TEST_CASE("Half-open IKE SAs are bounded by address and in total, and their plac
   CHECK(b.gateway.half_open() == 4);
 }
 
+// A message of which the test says whether its sender has proven its address.
+ike::Datagram begin(std::uint64_t spi, const char* from, bool proven) {
+  auto d = message(spi, 0, kFromInitiator, from);
+  if (proven) d.bytes.push_back(1);
+  return d;
+}
+
+struct ProofBench {
+  explicit ProofBench(HalfOpenLimits limits) : gateway({settings(conf::Start::wait, 0, "any")}, environment, engine(), limits) {
+    gateway.begin(now, out);
+  }
+  Engine engine() {
+    Engine e = fake.engine();
+    e.proven = [](const ike::Datagram& d, Time) { return d.bytes.size() > 28; };
+    e.ask_for_proof = [](const ike::Datagram& d, ike::Environment&, Time, ike::Effects& effects) {
+      effects.emplace_back(ike::Send{d.local, d.remote, {0xc0}});
+    };
+    return e;
+  }
+  void receive(const ike::Datagram& d) { gateway.receive(d, now, out); }
+
+  FakeEnvironment environment;
+  FakeEngine fake;
+  Time now{1000};
+  Actions out;
+  Gateway gateway;
+};
+
+TEST_CASE("Senders that have not proven their address share a small bound, and are asked for a cookie beyond it") {
+  ProofBench b({.total = 20, .unproven = 3, .per_address = 4});
+  for (std::uint64_t spi = 1; spi <= 10; ++spi) b.receive(begin(spi, "192.0.2.1", false));
+  CHECK(b.gateway.half_open() == 3);
+  CHECK(b.fake.asked == 3);
+  CHECK(b.gateway.counters().cookies_asked == 7);
+  CHECK(all<ike::Send>(b.out).size() == 7);  // one datagram for each, nothing kept
+
+  // Whoever proves it gets in, from the address that the flood pretends to come from, too; and has a bound of its own.
+  for (std::uint64_t spi = 11; spi <= 20; ++spi) b.receive(begin(spi, "192.0.2.1", true));
+  CHECK(b.gateway.half_open() == 7);
+  b.receive(begin(21, "192.0.2.2", true));
+  CHECK(b.gateway.half_open() == 8);
+}
+
+TEST_CASE("IKE SAs that end at once do not let their sender begin ever more") {
+  ProofBench b({.total = 50, .unproven = 5, .per_address = 4});
+  int begun = 0;
+  for (std::uint64_t spi = 1; spi <= 100; ++spi) {
+    const std::size_t before = b.fake.alive.size();
+    b.receive(begin(spi, "192.0.2.1", spi % 2 == 0));
+    if (b.fake.alive.size() == before) continue;
+    ++begun;
+    FakeIke& sa = *b.fake.alive.back();
+    sa.pending = end(ike::Cause::authentication_failed, "no");
+    b.receive(message(spi, sa.local_spi(), kFromInitiator, "192.0.2.1"));
+  }
+  CHECK(begun == 10 + 8);  // twice each bound at once, whatever becomes of them
+  CHECK(b.gateway.half_open() == 0);
+  b.now += Time(1000);
+  b.receive(begin(200, "192.0.2.1", true));
+  CHECK(b.gateway.half_open() == 1);
+}
+
+TEST_CASE("A forged first message with the SPI of another's does not stand in that one's way") {
+  Bench b({settings(conf::Start::wait)});
+  auto forged = message(0xabc, 0, kFromInitiator);
+  forged.bytes.push_back(7);
+  b.receive(forged);
+  b.receive(message(0xabc, 0, kFromInitiator));
+  CHECK(b.fake.alive.size() == 2);
+}
+
 TEST_CASE("Candidates are the tunnels whose address, role, version and administrator allow the message") {
   auto initiator = settings(conf::Start::wait, 1);
   initiator->config.role = conf::Role::initiator;

@@ -241,6 +241,7 @@ TEST_CASE("IKEv2 handshake: a cookie is sent back in front, the rest unchanged")
   reply.insert(reply.end(), notify.begin(), notify.end());
   reply[27] = static_cast<std::uint8_t>(reply.size());
   pair.inject(pair.a, reply);
+  pair.run(Time{400});
   /* IKE_SA_INIT { N(COOKIE), SA, KE, Ni } --> */
   REQUIRE(pair.history.size() == 2);
   const auto second = pair.history[1].bytes;

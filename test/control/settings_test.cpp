@@ -34,7 +34,7 @@ struct Ready {
 
 TEST_CASE("A configuration becomes ports, peers, policies and routes") {
   Ready r;
-  const auto prepared = prepare(r.config);
+  const auto prepared = prepare(r.config, {});
   REQUIRE(prepared);
   REQUIRE(prepared->peers.size() == 1);
   const ike::PeerSettings& peer = *prepared->peers[0];
@@ -81,11 +81,11 @@ TEST_CASE("Pairs of subnets become children of their own, joint ones a single ch
   auto text = changed(R"(["192.168.123.0/24"])", R"(["192.168.123.0/25", "192.168.123.128/25"])");
   text = changed(R"(["172.17.112.0/20"])", R"(["172.17.112.0/20", "172.18.0.0/16"])", text);
   Ready joint(text);
-  REQUIRE(prepare(joint.config)->peers[0]->children.size() == 1);
+  REQUIRE(prepare(joint.config, {})->peers[0]->children.size() == 1);
   joint.config.tunnels[0].selectors = conf::SelectorShape::pairs;
   joint.config.tunnels.push_back(joint.config.tunnels[0]);
   joint.config.tunnels[1].name = "second";
-  const auto prepared = prepare(joint.config);
+  const auto prepared = prepare(joint.config, {});
   REQUIRE(prepared);
   std::set<ike::ChildSlot> slots;
   for (const auto& peer : prepared->peers) {
@@ -102,7 +102,7 @@ TEST_CASE("A route-based tunnel takes what its routes name, and negotiates every
                       R"(remote_subnets = ["0.0.0.0/0"]; routes = ["172.20.0.0/16"]; start = "traffic";)");
   text = changed(R"(local_subnets = ["192.168.123.0/24"];)", R"(local_subnets = ["0.0.0.0/0"];)", text);
   Ready r(text);
-  const auto prepared = prepare(r.config);
+  const auto prepared = prepare(r.config, {});
   REQUIRE(prepared);
   CHECK(prepared->peers[0]->children[0].selectors.remote == std::vector{net("0.0.0.0/0")});
   const auto& policy = prepared->setup.table.policies[0];
@@ -118,7 +118,7 @@ TEST_CASE("Every tunnel that cannot be prepared is named, with its line") {
   r.config.tunnels[1].name = "second";
   r.config.tunnels[1].psk_file =
       r.directory.write("open.psk", "a key that all the world can read", std::filesystem::perms(0644));
-  const auto prepared = prepare(r.config);
+  const auto prepared = prepare(r.config, {});
   REQUIRE_FALSE(prepared);
   REQUIRE(prepared.error().size() == 2);
   CHECK(prepared.error()[0].find("t.conf:") == 0);

@@ -1,6 +1,7 @@
 // A datagram in clear, as anybody may send it: the header, the chain of payloads, each payload, the outside of SK.
 #include "control/ike/message.h"
 
+#include "control/ikev2/cookie.h"
 #include "control/ikev2/ikev2.h"
 #include "test/fuzz/ike_payloads.h"
 #include "test/support/ike_pair.h"
@@ -17,6 +18,13 @@ void knock(fuzz::ByteView message) {
   ike::Effects effects;
   const ike::Datagram datagram{settings->local, *settings->remote, {message.begin(), message.end()}};
   const auto sa = ikev2::accept(datagram, candidates, environment, ike::Time{1000}, effects);
+  static ikev2::CookieSecret secret;
+  if (ikev2::cookie_state(datagram, secret, ike::Time{1000}) == ikev2::CookieState::absent) {
+    ike::Effects asked;
+    ikev2::ask_for_cookie(datagram, secret, environment.random(), ike::Time{1000}, asked);
+    fuzz::must(asked.size() == 1 && std::get<ike::Send>(asked.front()).message.size() < datagram.bytes.size() + 64,
+               "a cookie is no amplifier");
+  }
   std::size_t sent = 0;
   for (const ike::Effect& effect : effects) sent += std::holds_alternative<ike::Send>(effect) ? 1U : 0U;
   fuzz::must(sent <= 1, "one datagram in, at most one out");

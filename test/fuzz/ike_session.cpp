@@ -22,7 +22,8 @@ constexpr int kMostDatagrams = 160;  // with a fate of their own; later ones arr
 
 void adjust(ike::PeerSettings& settings, bool is_b, std::uint8_t choice) {
   conf::Tunnel& config = settings.config;
-  // Bits 0-1: suites, of which the second pair needs INVALID_KE_PAYLOAD and the third has nothing in common.
+  // Bits 0-1: suites, of which the second pair needs INVALID_KE_PAYLOAD, the third has nothing in common, and the fourth
+  // has an additional key exchange, a post-quantum pre-shared key and messages in pieces.
   switch (choice & 3) {
     case 1:
       config.ike.proposals = {is_b ? "aes256-sha256-ecp256" : "aes256-sha256-x25519-ecp256"};
@@ -30,6 +31,14 @@ void adjust(ike::PeerSettings& settings, bool is_b, std::uint8_t choice) {
     case 2:
       config.ike.proposals = {is_b ? "aes256gcm16-prfsha384-ecp384" : "aes128-sha1-x25519"};
       break;
+    case 3: {
+      static constexpr std::uint8_t kPpk[] = {5, 6, 7, 8};
+      config.ike.proposals = {"aes256gcm16-prfsha384-x25519-ke1_ecp256"};
+      config.ike.ppk_id = "site-7";
+      settings.ppk = crypto::Secret(std::span(kPpk));
+      settings.ike_packet = 200;
+      break;
+    }
     default:
       break;
   }

@@ -28,9 +28,11 @@ class PairEnvironment final : public ike::Environment {
   crypto::Random& random() override { return random_; }
   std::uint32_t allocate_spi(ike::TunnelId) override;
   void release_spi(std::uint32_t spi) override;
+  std::chrono::sys_seconds wall_time() override { return wall; }
 
   std::set<std::uint32_t> allocated;  // not yet installed, not yet released
   bool none_left = false;
+  std::chrono::sys_seconds wall{std::chrono::sys_days{std::chrono::year{2026} / 2 / 1}};
 
  private:
   crypto::SeededRandom random_;

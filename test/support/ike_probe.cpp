@@ -32,6 +32,9 @@ class ProbeEnvironment final : public ike::Environment {
     return static_cast<std::uint32_t>(random_.next_u64() | 0x10000);
   }
   void release_spi(std::uint32_t) override {}
+  std::chrono::sys_seconds wall_time() override {
+    return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+  }
 
  private:
   crypto::SystemRandom random_;
