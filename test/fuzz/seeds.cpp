@@ -224,6 +224,17 @@ void frames() {
   seed("fragments", Bytes{0x10, 0, 16, 1, 0x10, 8, 16, 1, 0x00, 16, 4, 1});
   seed("fragments", Bytes{0x00, 16, 4, 1, 0x10, 8, 16, 1, 0x10, 0, 16, 1, 0x10, 4, 16, 1});
   seed("neighbors", Bytes{0, 1, 0, 3, 1, 1, 0, 2, 4, 0, 2, 4, 0, 3, 4, 2, 1, 200, 4, 7, 0, 69, 0, 0});
+  // flags, type, code, four octets, body: echo, fragmentation needed, packet too big, solicitation and advertisement
+  const Bytes quoted4 = udp_packet({.source = "192.0.2.1", .destination = "198.51.100.9"}, 4500, 4500, counting(16));
+  const Bytes target = ipv6_address("2001:db8::1"), link{1, 1, 2, 0, 0, 0, 0, 0x99};
+  seed("icmp", joined({{0, 8, 0, 0, 0, 0, 1}, counting(40)}));
+  seed("icmp", joined({{0, 3, 4, 0, 0, 5, 0}, quoted4}));
+  seed("icmp", joined({{6, 8, 0, 0, 0, 0, 1}, counting(100)}));
+  seed("icmp", joined({{1, 128, 0, 0, 0, 0, 1}, counting(40)}));
+  seed("icmp", joined({{1, 2, 0, 0, 0, 5, 0}, udp6_packet({.source = "2001:db8::1", .destination = "2001:db8::9"},
+                                                          4500, 4500, counting(30))}));
+  seed("icmp", joined({{1, 135, 0, 0, 0, 0, 0}, target, link}));
+  seed("icmp", joined({{1, 136, 0, 0x60, 0, 0, 0}, target, {2}, Bytes(link.begin() + 1, link.end())}));
   for (std::uint8_t sa = 0; sa < 6; ++sa) {
     seed("esp_inbound", joined({{0, sa, 0, 16}, counting(30)}));
     seed("esp_inbound", joined({{1, sa, 0, 0, 0, 100}, inner_seed(), {sa, 1, 0, 30, 1}}));
