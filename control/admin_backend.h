@@ -70,6 +70,7 @@ struct TunnelReport {
   std::string port;               // the outer packets' port
   std::uint64_t ike_created = 0;  // IKE SAs begun, and of them...
   std::uint64_t ike_established = 0;
+  std::uint64_t ike_dropped = 0;  // begun by the peer although role = initiator
   std::uint64_t children_created = 0, children_established = 0;
   std::optional<std::int64_t> negotiation_min_ms, negotiation_avg_ms, negotiation_max_ms;
   std::string dpd_mode;  // "idle 30 s, retry 5 s, 5 tries", or "off"

@@ -116,7 +116,7 @@ Json tunnel_json(const TunnelReport& tunnel, bool everything) {
                {"stage", tunnel.stage.empty() ? Json(nullptr) : Json(tunnel.stage)}};
   if (everything) {
     json["port"] = tunnel.port;
-    json["ike_sas"] = {{"created", tunnel.ike_created}, {"established", tunnel.ike_established}};
+    json["ike_sas"] = {{"created", tunnel.ike_created}, {"established", tunnel.ike_established}, {"dropped", tunnel.ike_dropped}};
     json["child_sas"] = {{"created", tunnel.children_created}, {"established", tunnel.children_established}};
     json["negotiation_ms"] = {{"min", or_null(tunnel.negotiation_min_ms)},
                               {"avg", or_null(tunnel.negotiation_avg_ms)},

@@ -190,6 +190,9 @@ std::string tunnel_text(const Json& tunnel, bool colour) {
   for (const auto& [key, name] : {std::pair{"ike_sas", "IKE SAs"}, {"child_sas", "child SAs"}}) {
     const Json& counts = member(tunnel, key);
     sheet.line(name, count_at(counts, "established") + " established of " + count_at(counts, "created") + " begun");
+    if (number_at(counts, "dropped").value_or(0) != 0) {
+      sheet.line("dropped", count_at(counts, "dropped") + " begun by the peer, although role = initiator");
+    }
   }
   const Json& negotiation = member(tunnel, "negotiation_ms");
   if (number_at(negotiation, "min")) {

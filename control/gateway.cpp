@@ -116,7 +116,11 @@ bool Gateway::admits(const ike::Datagram& datagram, bool proven, std::size_t tun
 void Gateway::admit(const ike::Datagram& datagram, std::uint64_t initiator_spi, int version, Time now, Actions& out) {
   const auto allowed = candidates(datagram, version);
   if (allowed.empty()) {
-    ++counters_.unknown_peer;
+    if (!knock(datagram, version, now, out)) ++counters_.unknown_peer;
+    return;
+  }
+  if (version == 1 && !admits_aggressive(datagram, now)) {
+    ++counters_.half_open_limit;
     return;
   }
   ike::Effects effects;

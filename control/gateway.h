@@ -38,6 +38,7 @@ struct GatewayCounters {
   std::uint64_t unknown_peer = 0;     // a first message from an address no tunnel allows
   std::uint64_t half_open_limit = 0;  // a first message beyond the bounds
   std::uint64_t cookies_asked = 0;    // a first message answered with a cookie, nothing kept
+  std::uint64_t role_dropped = 0;     // a first message for a tunnel with role = initiator
 };
 
 class Gateway {
@@ -96,6 +97,10 @@ class Gateway {
   };
 
   void admit(const ike::Datagram& datagram, std::uint64_t initiator_spi, int version, Time now, Actions& out);
+  // A peer began what `role = "initiator"` leaves to us: dropped, counted, and its tunnel looks whether it lives.
+  bool knock(const ike::Datagram& datagram, int version, Time now, Actions& out);
+  // IKEv1's aggressive mode costs a key exchange before anything is proven: so many a second and no more.
+  bool admits_aggressive(const ike::Datagram& datagram, Time now);
   void deliver(std::uint64_t local_spi, const ike::Datagram& datagram, Time now, Actions& out);
   [[nodiscard]] bool admits(const ike::Datagram& datagram, bool proven, std::size_t tunnels, int version, Time now);
   void open_half(std::uint64_t local_spi, const conf::IpAddress& from, bool proven);
@@ -130,6 +135,7 @@ class Gateway {
   std::set<ike::TunnelId> any_remote_;
   std::set<std::pair<Time, ike::TunnelId>> deadlines_;
   std::vector<std::optional<Time>> deadline_of_;  // by tunnel: its place in deadlines_
+  dataplane::TokenBucket aggressive_rate_{10, 20};  // a second, and at once
   GatewayCounters counters_;
 };
 

@@ -105,6 +105,7 @@ TunnelReport Controller::report(const Tunnel& tunnel, bool all) const {
   const TunnelCounts& counts = tunnel.counts();
   r.ike_created = counts.begun;
   r.ike_established = counts.established;
+  r.ike_dropped = counts.dropped;
   r.children_created = counts.children_created + counts.children_failed;
   r.children_established = counts.children_created;
   if (const NegotiationTimes& n = tunnel.negotiation(); n.count != 0) {
@@ -195,7 +196,8 @@ CountersReport Controller::counters() const {
                {"ike_unknown_spi", g.unknown_spi},
                {"ike_unknown_peer", g.unknown_peer},
                {"ike_half_open_limit", g.half_open_limit},
-               {"ike_cookies_asked", g.cookies_asked}};
+               {"ike_cookies_asked", g.cookies_asked},
+               {"ike_role_dropped", g.role_dropped}};
   return r;
 }
 

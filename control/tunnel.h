@@ -57,6 +57,7 @@ struct TunnelCounts {
   std::uint64_t children_created = 0;
   std::uint64_t children_failed = 0;
   std::uint64_t rekeyed = 0;  // children and IKE SAs
+  std::uint64_t dropped = 0;  // first messages of the peer, by role = initiator
 };
 
 class Tunnel {
@@ -74,6 +75,7 @@ class Tunnel {
   void limit_reached(std::uint32_t spi, ike::ChildSlot child, bool hard, Time now, Actions& out);
   void install_failed(std::uint32_t spi, ike::ChildSlot child, const std::string& why, Time now, Actions& out);
   void peer_moved(std::uint32_t spi_in, const conf::Endpoint& from, Time now, Actions& out);
+  void knocked(Time now, Actions& out);  // the peer began phase 1 (IKE_SA_INIT), which our role leaves to us
   void icmp_error(const std::string& text, Time now);  // evidence: kept for the reason, changes nothing
   void renew_credentials(std::shared_ptr<const crypto::Credential> own,
                          std::shared_ptr<const crypto::TrustStore> trust);
@@ -212,6 +214,7 @@ class Tunnel {
   bool pressed_ = false;         // up() and not yet established since
   bool traffic_wanted_ = false;  // a packet waits
   bool resolving_ = false;
+  std::optional<Time> knocked_at_;  // when the peer's beginning last made us ask whether it lives
   bool renewing_ = false;        // a new phase 1 is wanted beside the one there is
   int failures_ = 0;  // in a row
   std::optional<Time> retry_at_;

@@ -11,6 +11,12 @@
 
 namespace causeway::control {
 
+namespace {
+
+constexpr Time kKnockPause{10000};
+
+}  // namespace
+
 void Tunnel::on_phase_one_lost(Ike& ike, const ike::Reason& reason, Time now, Actions& out) {
   ike.headless = true;
   ike.established = false;
@@ -28,6 +34,22 @@ bool Tunnel::phase_one_missing() const {
   return may_initiate() && !admin_down_ && std::any_of(ikes_.begin(), ikes_.end(), [](const auto& entry) {
            return entry.second.headless && !entry.second.closing && !entry.second.closed;
          });
+}
+
+// The peer would not begin anew without a reason: it may have lost its side. But its address may be forged, so it is
+// asked, once in ten seconds at most, and the answer or its absence decides.
+void Tunnel::knocked(Time now, Actions& out) {
+  ++counts_.dropped;
+  if (knocked_at_ && now - *knocked_at_ < kKnockPause) return;
+  knocked_at_ = now;
+  Ike* ike = best_established();
+  const std::string text = "the peer began a negotiation, which role = initiator leaves to this side: dropped";
+  say(out, ike::Notice::Level::info, ike == nullptr ? text : text + ", and the peer is asked whether it lives");
+  note(now, text);
+  if (ike == nullptr) return;
+  ike::Effects effects;
+  ike->sa->check_liveness(now, effects);
+  handle(ike->sa->local_spi(), std::move(effects), now, out);
 }
 
 void Tunnel::renew(Time now, Actions& out) {

@@ -29,6 +29,7 @@ template <class T, auto Free>
 using Handle = std::unique_ptr<T, Release<Free>>;
 
 using PkeyHandle = Handle<EVP_PKEY, EVP_PKEY_free>;
+using PkeyContextHandle = Handle<EVP_PKEY_CTX, EVP_PKEY_CTX_free>;
 using MdContextHandle = Handle<EVP_MD_CTX, EVP_MD_CTX_free>;
 using AlgorithmHandle = Handle<X509_ALGOR, X509_ALGOR_free>;
 using PssHandle = Handle<RSA_PSS_PARAMS, RSA_PSS_PARAMS_free>;

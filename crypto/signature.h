@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -70,6 +71,11 @@ class PublicKey {
                                                                  std::span<const std::uint8_t> signature,
                                                                  std::span<const std::uint8_t> data,
                                                                  const VerifyPolicy& policy = {}) const;
+  // IKEv1's RSA signature of HASH_I or HASH_R (RFC 2409 5.1): PKCS#1 v1.5 padding around the bare hash, without the
+  // AlgorithmIdentifier that signatures have elsewhere. Nothing where it verifies.
+  [[nodiscard]] std::optional<SignatureError> verify_ikev1(std::span<const std::uint8_t> signature,
+                                                           std::span<const std::uint8_t> hash,
+                                                           bool legacy = false) const;
   bool operator==(const PublicKey& other) const;
 
  private:
@@ -107,6 +113,9 @@ class PrivateKey {
   [[nodiscard]] tl::expected<Signature, SignatureError> sign(std::span<const std::uint8_t> data,
                                                              std::span<const HashAlgorithm> peer_hashes,
                                                              const SignPolicy& policy = {}) const;
+  // IKEv1's form of it (see PublicKey::verify_ikev1), RSA keys only.
+  [[nodiscard]] tl::expected<std::vector<std::uint8_t>, SignatureError> sign_ikev1(
+      std::span<const std::uint8_t> hash) const;
 
  private:
   struct Impl;

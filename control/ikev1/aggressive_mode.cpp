@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "control/ikev1/phase1.h"
+#include "control/ikev1/proof.h"
 #include "control/ikev1/reasons.h"
 
 namespace causeway::ikev1 {
@@ -29,14 +30,14 @@ void start_aggressive_mode(Session& s, Step& step) {
   h.agreement = std::move(*agreement);
   h.public_i = ike::to_bytes(h.agreement->public_value());
   h.nonces.initiator = fresh_nonce(s);
-  s.id_local = s.peer.local_id;
-  h.id_i = s.id_local.encode();
+  set_own_id(s);
 
   ike::PayloadChain chain;
   chain.add(ike::PayloadType::v1_sa, offer_phase1(s, group));
   chain.add(ike::PayloadType::v1_key_exchange, h.public_i);
   chain.add(ike::PayloadType::v1_nonce, h.nonces.initiator);
-  chain.add(ike::PayloadType::v1_id, h.id_i);
+  add_id(s, chain);
+  add_certificate_requests(s, chain);
   add_vendors(chain, s.peer.config().ike.fragment);
   s.stage = Stage::first_sent;
   send_phase1(s, kAggressive, chain, false, true, nullptr, step);
@@ -65,7 +66,7 @@ void on_aggressive_2(Session& s, const Inbound& in, Step& step) {
 
   ike::PayloadChain chain;
   add_nat_detection(s, chain);
-  add_aggressive_proof(s, chain);
+  if (auto reason = add_proof(s, chain)) return finish(s, std::move(*reason), step);
   send_phase1(s, kAggressive, chain, true, false, &in, step);
   established(s, p.find(Notify::initial_contact) != nullptr, step);
 }
@@ -105,7 +106,10 @@ bool answer_aggressive_1(Session& s, const Inbound& in, const Transform& taken, 
   chain.add(ike::PayloadType::v1_sa, encode_answer(ike::Protocol::ike, taken, {}));
   chain.add(ike::PayloadType::v1_key_exchange, h.public_r);
   chain.add(ike::PayloadType::v1_nonce, h.nonces.responder);
-  if (!add_proof(s, chain, step)) return false;
+  set_own_id(s);
+  add_id(s, chain);
+  if (auto reason = add_proof(s, chain)) return refuse(std::move(*reason));
+  add_certificate_requests(s, chain);
   add_nat_detection(s, chain);
   add_vendors_for(chain, s.vendors, s.peer.config().ike.fragment);
   s.stage = Stage::first_answered;

@@ -90,7 +90,7 @@ Child make_child(Session& s, const Quick& q, const Transform& taken, const ike::
 
 void use_outbound(Session& s, Child& child, Step& step) {
   child.use_at.reset();
-  if (child.outbound) return;
+  if (child.outbound || child.spent) return;
   step.out.emplace_back(ike::UseOutbound{child.sa});
   for (Child& other : s.children) {
     if (&other != &child && other.sa->child == child.sa->child) stop_outbound(other, step);
@@ -101,6 +101,7 @@ void use_outbound(Session& s, Child& child, Step& step) {
 void stop_outbound(Child& child, Step& step) {
   if (!child.outbound) return;
   child.outbound = false;
+  child.spent = true;
   step.out.emplace_back(ike::RemoveOutbound{child.sa->spi_out, child.sa->child});
 }
 
@@ -146,12 +147,18 @@ void remove_child(Session& s, std::uint32_t spi_in, ike::Time grace, const ike::
     c.replaced_by = 0;  // what did its work is gone
     c.delete_at.reset();
   }
-  // Traffic moves to the one that replaced it, or else to the newest of the same child.
+  // Traffic moves to the one that replaced it, or else to the newest of the same child that never had it; where
+  // there is none, a new one is asked for.
   Child* heir = nullptr;
   for (Child& c : s.children) {
-    if (c.sa->child == gone.sa->child && (heir == nullptr || heir->sa->spi_in != gone.replaced_by)) heir = &c;
+    if (c.sa->child != gone.sa->child) continue;
+    const bool better = heir == nullptr || (heir->sa->spi_in != gone.replaced_by && (heir->spent || !c.spent));
+    if (better) heir = &c;
   }
-  if (gone.outbound && heir != nullptr) use_outbound(s, *heir, step);
+  if (gone.outbound && heir != nullptr) {
+    use_outbound(s, *heir, step);
+    if (heir->spent) add_task(s, Task{.slot = gone.sa->child, .replaces = heir->sa->spi_in});
+  }
   stop_outbound(gone, step);
   step.out.emplace_back(ike::RemoveInbound{spi_in, gone.sa->child, grace});
   step.out.emplace_back(ike::ChildClosed{gone.sa->child, spi_in, reason, heir != nullptr});

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "control/ikev1/phase1.h"
+#include "control/ikev1/proof.h"
 #include "control/ikev1/reasons.h"
 
 namespace causeway::ikev1 {
@@ -53,6 +54,7 @@ void on_main_2(Session& s, const Inbound& in, Step& step) {
   ike::PayloadChain chain;
   chain.add(ike::PayloadType::v1_key_exchange, h.public_i);
   chain.add(ike::PayloadType::v1_nonce, h.nonces.initiator);
+  add_certificate_requests(s, chain);
   add_nat_detection(s, chain);
   s.stage = Stage::second_sent;
   send_phase1(s, kMain, chain, false, true, &in, step);
@@ -84,6 +86,7 @@ void on_main_3(Session& s, const Inbound& in, Step& step) {
   ike::PayloadChain chain;
   chain.add(ike::PayloadType::v1_key_exchange, h.public_r);
   chain.add(ike::PayloadType::v1_nonce, h.nonces.responder);
+  add_certificate_requests(s, chain);
   add_nat_detection(s, chain);
   s.stage = Stage::second_answered;
   send_phase1(s, kMain, chain, false, false, &in, step);
@@ -99,14 +102,15 @@ void on_main_4(Session& s, const Inbound& in, Step& step) {
   h.public_r = *in.payloads.key_exchange;
   h.shared = std::move(*shared);
   h.nonces.responder = *in.payloads.nonce;
-  h.certificate_requests = in.payloads.certificate_requests;
   detect_nat(s, in);
   derive_keys(s);
   float_port(s);
   s.evidence = {};
 
   ike::PayloadChain chain;
-  if (!add_proof(s, chain, step)) return;
+  set_own_id(s);
+  add_id(s, chain);
+  if (auto reason = add_proof(s, chain)) return finish(s, std::move(*reason), step);
   add_initial_contact(s, chain);
   s.stage = Stage::third_sent;
   send_phase1(s, kMain, chain, true, true, &in, step);
@@ -123,7 +127,9 @@ void on_main_5(Session& s, const Inbound& in, Step& step) {
   s.remote = in.remote;
   const auto* contact = in.payloads.find(Notify::initial_contact);
   ike::PayloadChain chain;
-  if (!add_proof(s, chain, step)) return;
+  set_own_id(s);
+  add_id(s, chain);
+  if (auto reason = add_proof(s, chain)) return finish(s, std::move(*reason), step);
   send_phase1(s, kMain, chain, true, false, &in, step);
   established(s, contact != nullptr, step);
 }

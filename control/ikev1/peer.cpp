@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "crypto/x509.h"
+
 namespace causeway::ikev1 {
 
 namespace {
@@ -34,6 +36,12 @@ tl::expected<Peer, std::string> Peer::resolve(std::shared_ptr<const ike::PeerSet
     auto id = ike::Identity::parse(config.local_id);
     if (!id) return tl::make_unexpected("local_id: " + id.error());
     peer.local_id = std::move(*id);
+  }
+  if (config.local_id.empty() && settings->credential) {
+    // Where the certificate does not hold the address, we are its subject.
+    const crypto::Certificate& own = settings->credential->chain.front();
+    const crypto::ClaimedIdentity address{static_cast<std::uint8_t>(peer.local_id.type), peer.local_id.data};
+    if (own.refuses(address)) peer.local_id = ike::Identity::of_dn(own.subject_der());
   }
   if (settings->remote) peer.remote_id = ike::Identity::of(settings->remote->address);
   if (!config.remote_id.empty()) {

@@ -24,20 +24,6 @@ ike::Bytes nat_hash(const Session& s, const conf::Endpoint& e) {
   return crypto::hash(hash_of(s.suite.prf), {w.view()});  // RFC 3947 3.2: the negotiated hash
 }
 
-Proof proof_of(const Session& s, bool of_initiator) {
-  const Handshake& h = *s.handshake;
-  return {of_initiator, h.public_i, h.public_r, s.cookies, h.sa_body, of_initiator ? h.id_i : h.id_r};
-}
-
-// RFC 2407 4.6.2: in phase 1 protocol and port are 0 and 0, or UDP and 500 (some say 4500); strict peers want one of
-// them, and every peer takes zeros.
-bool sane_id_ports(ike::ByteView body) {
-  if (body.size() < 4) return false;
-  const unsigned port = static_cast<unsigned>(body[2] << 8 | body[3]);
-  const bool any = port == 0 || port == kPortIke || port == kPortNat;
-  return any && (body[1] == 0 || body[1] == 17);
-}
-
 }  // namespace
 
 ike::Bytes offer_phase1(Session& s, crypto::KeyExchange group) {
@@ -114,62 +100,6 @@ void derive_keys(Session& s) {
   s.phase1_iv = first_iv(s.suite, h.public_i, h.public_r);
 }
 
-bool add_proof(Session& s, ike::PayloadChain& chain, Step& step) {
-  Handshake& h = *s.handshake;
-  ike::Bytes& id = s.initiator ? h.id_i : h.id_r;
-  if (id.empty()) {
-    s.id_local = s.peer.local_id;
-    id = s.id_local.encode();
-  }
-  chain.add(ike::PayloadType::v1_id, id);
-  if (s.peer.auth() != AuthMethod::psk) {
-    finish(s, reasons::internal("auth = cert cannot be used with this tunnel"), step);
-    return false;
-  }
-  chain.add(ike::PayloadType::v1_hash, phase1_hash(s.suite.prf, s.keys.skeyid, proof_of(s, s.initiator)));
-  return true;
-}
-
-bool add_aggressive_proof(Session& s, ike::PayloadChain& chain) {
-  chain.add(ike::PayloadType::v1_hash, phase1_hash(s.suite.prf, s.keys.skeyid, proof_of(s, s.initiator)));
-  return true;
-}
-
-namespace {
-
-// The candidate that the identity fits, among those whose key it can be.
-const Peer* fitting(const Session& s, const ike::Identity& id) {
-  const auto fits = [&](const Peer& p) {
-    return p.remote_id.matches(id) && (p.auth() != AuthMethod::psk || p.settings->psk == s.peer.settings->psk);
-  };
-  if (s.candidates.empty()) return fits(s.peer) ? &s.peer : nullptr;
-  const auto it = std::ranges::find_if(s.candidates, fits);
-  return it == s.candidates.end() ? nullptr : &*it;
-}
-
-}  // namespace
-
-std::optional<ike::Reason> check_proof(Session& s, const Inbound& in, Step& step) {
-  Handshake& h = *s.handshake;
-  const bool of_initiator = !s.initiator;
-  ike::Bytes& body = of_initiator ? h.id_i : h.id_r;
-  if (!in.payloads.ids.empty()) body = in.payloads.ids.front();
-  const auto id = ike::Identity::decode(body);
-  if (!id) return reasons::malformed(s, id.error().text);
-  if (!sane_id_ports(body)) step.debug("the identity of " + s.peer_name() + " names an odd protocol and port");
-  if (!in.payloads.hash) return reasons::incomplete(s, "its HASH");
-  const ike::Bytes expected = phase1_hash(s.suite.prf, s.keys.skeyid, proof_of(s, of_initiator));
-  if (!crypto::equal_constant_time(expected, *in.payloads.hash)) return reasons::wrong_psk(s, false);
-  const Peer* who = fitting(s, *id);
-  if (who == nullptr) {
-    const std::span<const Peer> wanted = s.candidates.empty() ? std::span(&s.peer, 1) : std::span(s.candidates);
-    return reasons::wrong_identity(s, wanted, *id);
-  }
-  if (who != &s.peer) s.peer = Peer(*who);
-  s.id_remote = *id;
-  return std::nullopt;
-}
-
 void send_phase1(Session& s, ike::Exchange exchange, const ike::PayloadChain& chain, bool encrypted, bool timer,
                  const Inbound* answers, Step& step) {
   const ike::Header header = header_of(s, exchange, 0);
@@ -187,7 +117,6 @@ void established(Session& s, bool peer_initial_contact, Step& step) {
   s.give_up_at.reset();
   s.last.timer.reset();
   s.candidates.clear();
-  if (!s.initiator) s.id_local = s.peer.local_id;
   s.evidence.unusable.reset();
   s.evidence.refusal.reset();
   s.handshake->shared = {};

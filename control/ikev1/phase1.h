@@ -24,13 +24,6 @@ void float_port(Session& s);
 // SKEYID and all that follows, the first IV. By `psk` or, for signatures, without one.
 void derive_keys(Session& s);
 
-// ID and HASH or signature, and INITIAL-CONTACT where it is due.
-bool add_proof(Session& s, ike::PayloadChain& chain, Step& step);
-// The HASH or signature alone: aggressive mode sent the ID before.
-bool add_aggressive_proof(Session& s, ike::PayloadChain& chain);
-// Checks the peer's ID and HASH or signature. The reason why not.
-std::optional<ike::Reason> check_proof(Session& s, const Inbound& in, Step& step);
-
 // Sends a message of phase 1 and remembers it; `timer`: repeats it until it is answered.
 void send_phase1(Session& s, ike::Exchange exchange, const ike::PayloadChain& chain, bool encrypted, bool timer,
                  const Inbound* answers, Step& step);

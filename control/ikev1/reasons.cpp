@@ -174,7 +174,7 @@ ike::Reason wrong_psk(const Session& s, bool undecryptable) {
   return r;
 }
 
-ike::Reason bad_signature(const Session& s, const std::string& why) {
+ike::Reason bad_certificate(const Session& s, const std::string& why) {
   return make(ike::Cause::certificate, s.peer_name() + " could not be authenticated: " + why);
 }
 

@@ -19,7 +19,7 @@ ike::Reason only_initiator();
 ike::Reason other_auth(const std::string& peer, AuthMethod ours, std::span<const Transform> theirs);
 ike::Reason other_mode(const std::string& peer, bool theirs_aggressive);
 ike::Reason wrong_psk(const Session& s, bool undecryptable);
-ike::Reason bad_signature(const Session& s, const std::string& why);
+ike::Reason bad_certificate(const Session& s, const std::string& why);  // or signature
 ike::Reason wrong_identity(const Session& s, std::span<const Peer> expected, const ike::Identity& got);
 ike::Reason half_open(const Session& s, ike::Time waited);
 ike::Reason expired(std::string what);

@@ -80,13 +80,13 @@ struct Handshake {
   crypto::Secret shared;
   ike::Bytes id_i, id_r;  // bodies
   std::optional<ike::ChildSlot> child;
-  std::vector<ike::Bytes> certificate_requests;  // the peer's
 };
 
 // One pair of ESP SAs.
 struct Child {
   std::shared_ptr<const ike::ChildSa> sa;
   bool outbound = false;          // its slot's traffic leaves on it
+  bool spent = false;             // it did once: used again, its sequence numbers would begin anew under the same keys
   bool ours = false;              // we began the quick mode that made it
   std::uint32_t replaces = 0;     // spi_in of the SA it was made to replace
   std::uint32_t replaced_by = 0;  // spi_in of the one that does its work now
