@@ -29,8 +29,8 @@ bool help(LendRing& ring, crypto::EspEngine& engine) {
   return true;
 }
 
-LendQueue::LendQueue(std::vector<LendRing*> lenders, std::uint64_t patience) : patience_(patience) {
-  for (LendRing* ring : lenders) lenders_.push_back({ring});
+LendQueue::LendQueue(const std::vector<Lender>& lenders, std::uint64_t patience) : patience_(patience) {
+  for (const Lender& lender : lenders) lenders_.push_back({.lender = lender});
   if (lenders.empty()) return;
   count_ = kDepth + kAtOnce * lenders.size();
   slots_ = std::make_unique<LentBatch[]>(count_);
@@ -61,16 +61,18 @@ void LendQueue::push(bool lend, crypto::EspEngine& engine, std::uint64_t now) {
 bool LendQueue::offer(LentBatch& slot, std::uint64_t now) {
   for (std::size_t i = 0; i < lenders_.size(); ++i) {
     const std::size_t index = (turn_ + i) % lenders_.size();
-    Lender& lender = lenders_[index];
-    if (lender.under_way >= kAtOnce || lender.ring->size() >= kAtOnce || now < lender.asked_again_at) continue;
+    Known& known = lenders_[index];
+    if (known.under_way >= kAtOnce || known.lender.ring->size() >= kAtOnce || now < known.asked_again_at ||
+        known.lender.overloaded->load(std::memory_order_relaxed))
+      continue;
     slot.lender = static_cast<std::uint16_t>(index);
     slot.withdraw_at = now + patience_;
     slot.state.store(State::offered, std::memory_order_relaxed);
-    if (!lender.ring->push(&slot)) {
+    if (!known.lender.ring->push(&slot)) {
       slot.state.store(State::idle, std::memory_order_relaxed);
       continue;
     }
-    ++lender.under_way;
+    ++known.under_way;
     turn_ = index + 1;
     return true;
   }

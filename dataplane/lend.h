@@ -44,8 +44,13 @@ class LendQueue {
   static constexpr std::size_t kDepth = 32;        // batches in the FIFO
   static constexpr std::size_t kLeastPackets = 8;  // a batch of fewer is not worth the way to another core
 
-  // `lenders`: rings to them. `patience`: cycles after which a batch that nobody began is taken back.
-  LendQueue(std::vector<LendRing*> lenders, std::uint64_t patience);
+  // How one lender is reached; it says of itself when it has more than enough to do of its own.
+  struct Lender {
+    LendRing* ring = nullptr;
+    const std::atomic<bool>* overloaded = nullptr;
+  };
+  // `patience`: cycles after which a batch that nobody began is taken back.
+  LendQueue(const std::vector<Lender>& lenders, std::uint64_t patience);
 
   [[nodiscard]] bool has_lenders() const { return !lenders_.empty(); }
   [[nodiscard]] bool empty() const { return head_ == tail_; }
@@ -64,15 +69,15 @@ class LendQueue {
   [[nodiscard]] std::uint64_t taken_back() const { return taken_back_; }
 
  private:
-  struct Lender {
-    LendRing* ring = nullptr;
+  struct Known {
+    Lender lender;
     std::uint32_t under_way = 0;
     std::uint64_t asked_again_at = 0;  // after it let a batch lie
   };
   LentBatch*& at(std::uint64_t position) { return order_[position % kDepth]; }
   bool offer(LentBatch& slot, std::uint64_t now);
 
-  std::vector<Lender> lenders_;
+  std::vector<Known> lenders_;
   std::size_t count_ = 0;  // of slots: the FIFO's, and what lenders that sleep have not let go of
   std::unique_ptr<LentBatch[]> slots_;
   std::size_t free_ = 0;  // where the next idle slot is looked for

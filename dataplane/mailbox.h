@@ -119,6 +119,7 @@ struct Mailbox {
                                                  SpscRing<Punt>(kPuntRing), SpscRing<Punt>(kPuntRing)};
   std::vector<std::unique_ptr<HandOverRing>> from;  // by the worker that fills it
   std::vector<std::unique_ptr<LendRing>> to_help;   // by the worker whose batches they are
+  std::atomic<bool> overloaded{false};  // this worker has no time to help others
   Counters counters;
 };
 

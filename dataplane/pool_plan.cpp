@@ -46,7 +46,7 @@ PoolPlan plan_pools(const PoolNeeds& needs) {
     plan.room = std::max({plan.room, device.mtu + kRoomBeyondMtu, device.frame_octets});
   }
   plan.buffers += workers * (kBurstsOfAWorker * kMaxBurst + Reassembly::kHeld);
-  plan.buffers += workers * (workers - 1) * static_cast<std::uint32_t>(kHandOverRing);
+  plan.buffers += workers * (workers - 1) * static_cast<std::uint32_t>(kHandOverRing + kMaxBurst);
   plan.buffers += workers * static_cast<std::uint32_t>(kPuntClasses * kPuntRing);
   plan.buffers += static_cast<std::uint32_t>(NeighborCache::Limits{}.held_in_all) + kControlFrames;
   plan.buffers += (workers + 1) * 2 * kPoolCache;  // a cache may hold half as much again before it gives back

@@ -24,10 +24,11 @@ constexpr std::uint32_t kRoundsToDoze = 4096, kDozeUs = 1000;  // nothing for mo
 
 constexpr std::uint64_t kLendPatienceUs = 100;  // a busy core that polls comes by more often
 
-std::vector<LendRing*> lend_rings(const WorkerSetup& setup) {
-  std::vector<LendRing*> out;
+std::vector<LendQueue::Lender> lenders(const WorkerSetup& setup) {
+  std::vector<LendQueue::Lender> out;
   for (std::size_t w = 0; w < setup.mailboxes.size(); ++w) {
-    if (w != setup.index) out.push_back(setup.mailboxes[w]->to_help[setup.index].get());
+    if (w != setup.index)
+      out.push_back({setup.mailboxes[w]->to_help[setup.index].get(), &setup.mailboxes[w]->overloaded});
   }
   return out;
 }
@@ -43,11 +44,13 @@ Worker::Worker(WorkerSetup setup, Shared& shared)
       sas_(*setup_.codec, SOCKET_ID_ANY),
       ip_ids_(setup_.index, static_cast<unsigned>(setup_.mailboxes.size())),
       reassembly_(setup_.jumbo_pool, counters_),
-      lending_(lend_rings(setup_), rte_get_tsc_hz() / 1'000'000 * kLendPatienceUs),
+      lending_(lenders(setup_), rte_get_tsc_hz() / 1'000'000 * kLendPatienceUs),
       retiring_(mail_.reports.capacity()),
       tx_(setup_.ports.size()),
+      handing_over_(setup_.mailboxes.size()),
       // per second and at once: IKE, its first messages, ARP and neighbor discovery, packets that wait for a neighbor
-      punt_limits_{TokenBucket(20'000, 400), TokenBucket(12'000, 300), TokenBucket(5'000, 200), TokenBucket(5'000, 400)} {}
+      punt_limits_{TokenBucket(20'000, 400), TokenBucket(12'000, 300), TokenBucket(5'000, 200),
+                   TokenBucket(5'000, 400)} {}
 
 std::uint64_t Worker::now_ms() const {
   const std::uint64_t ticks = rte_get_tsc_cycles() / (rte_get_tsc_hz() / 1000);
@@ -106,6 +109,8 @@ bool Worker::iterate() {
   }
   busy |= take_hand_overs();
   saturation_.saw(full_burst_);
+  if (mail_.overloaded.load(std::memory_order_relaxed) != saturation_.on())
+    mail_.overloaded.store(saturation_.on(), std::memory_order_relaxed);
   busy |= help_others();
   busy |= settle(!busy);
   reassembly_.housekeeping(now_ms_);
@@ -196,8 +201,7 @@ namespace {
 bool begins_ike(rte_mbuf* m) {
   constexpr std::uint32_t kSpis = 16;
   std::array<std::uint8_t, kSpis> buffer{};
-  const auto* spis = static_cast<const std::uint8_t*>(
-      rte_pktmbuf_read(m, meta(m).esp_offset, kSpis, buffer.data()));
+  const auto* spis = static_cast<const std::uint8_t*>(rte_pktmbuf_read(m, meta(m).esp_offset, kSpis, buffer.data()));
   return spis == nullptr || std::all_of(spis + 8, spis + kSpis, [](std::uint8_t o) { return o == 0; });
 }
 

@@ -66,6 +66,10 @@ class Worker {
     std::array<rte_mbuf*, kMaxBurst> frames;
     std::uint16_t count = 0;
   };
+  struct HandOverBuffer {
+    std::array<HandOver, kMaxBurst> items;
+    std::uint16_t count = 0;
+  };
   // worker.cpp: the loop and what comes in
   bool iterate();
   bool receive(const WorkerSetup::RxQueue& queue);
@@ -123,6 +127,7 @@ class Worker {
   void punt(PuntClass to, const Punt& what);
   void notice(const Notice& what);
   void hand_over(std::uint16_t worker, const HandOver& what);
+  void flush_hand_overs(std::uint16_t worker);
   void drop(rte_mbuf* m, Drop why);
   void wake_control();
 
@@ -149,7 +154,8 @@ class Worker {
   SpscRing<Retiring> retiring_;  // in order
   Retiring first_retiring_{};
   bool retires_ = false;  // first_retiring_ stands for one
-  std::vector<TxBuffer> tx_;      // by port
+  std::vector<TxBuffer> tx_;                   // by port
+  std::vector<HandOverBuffer> handing_over_;  // by worker
   std::array<TokenBucket, kPuntClasses> punt_limits_;
   TokenBucket icmp_errors_{100, 50}, echo_replies_{20'000, 2'000}, stale_notes_{100, 20}, wanted_{200, 100};
 };

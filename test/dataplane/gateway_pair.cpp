@@ -15,7 +15,6 @@ using Clock = std::chrono::steady_clock;
 
 namespace {
 
-constexpr unsigned kRing = 4096;
 constexpr unsigned kUnderWay = 700;  // packets at once, well below every ring and the test's own pool
 const Bytes kHostMac = mac_address("02:00:00:00:00:99");
 
@@ -38,11 +37,11 @@ std::uint32_t be32(const Bytes& octets, std::size_t at) {
 
 }  // namespace
 
-Rings::Rings(const std::string& name, unsigned queues) {
+Rings::Rings(const std::string& name, unsigned queues, unsigned depth) {
   start_eal();
   for (unsigned q = 0; q < queues; ++q) {
     rings_.push_back(
-        rte_ring_create((name + "-" + std::to_string(q)).c_str(), kRing, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ));
+        rte_ring_create((name + "-" + std::to_string(q)).c_str(), depth, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ));
     if (rings_.back() == nullptr) throw std::runtime_error("no ring " + name);
   }
 }

@@ -26,7 +26,7 @@ namespace causeway::test {
 // `queues` rings each way, of which one end is an Ethernet device.
 class Rings {
  public:
-  Rings(const std::string& name, unsigned queues);
+  Rings(const std::string& name, unsigned queues, unsigned depth = 4096);
   ~Rings();
   Rings(const Rings&) = delete;
   Rings& operator=(const Rings&) = delete;

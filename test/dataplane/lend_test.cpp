@@ -18,8 +18,9 @@ constexpr std::uint64_t kPatience = 1000;
 
 struct Office {
   LendRing a{8}, b{8};
+  std::atomic<bool> a_overloaded{false}, b_overloaded{false};
   crypto::EspEngine engine{crypto::EspPlan::calibrate()};
-  LendQueue queue{{&a, &b}, kPatience};
+  LendQueue queue{{{&a, &a_overloaded}, {&b, &b_overloaded}}, kPatience};
 
   crypto::EspBatch* push(bool lend, std::uint64_t now = 0) {
     crypto::EspBatch* batch = &queue.next();
@@ -84,6 +85,22 @@ TEST_CASE("with nothing better to do the owner soon takes back what nobody began
   CHECK(o.queue.popped() == o.queue.pushed());
 }
 
+TEST_CASE("a lender that has enough to do of its own is not asked") {
+  Office o;
+  o.a_overloaded = true;
+  for (int i = 0; i < 4; ++i) o.push(true);
+  CHECK(o.a.size() == 0);
+  CHECK(o.b.size() == 2);
+  o.b_overloaded = true;
+  const std::uint64_t lent = o.queue.lent();
+  o.push(true);
+  CHECK(o.queue.lent() == lent);
+  while (help(o.b, o.engine)) {
+  }
+  while (o.queue.front(o.engine, 1, false) != nullptr) o.queue.pop();
+  CHECK(o.queue.empty());
+}
+
 TEST_CASE("the owner takes a share, and the FIFO is bounded") {
   Office o;
   std::size_t lent = 0;
@@ -104,7 +121,8 @@ TEST_CASE("the owner takes a share, and the FIFO is bounded") {
 TEST_CASE("lenders that come, go and sleep at random never hold anything up nor change the order") {
   LendRing rings[3]{LendRing(8), LendRing(8), LendRing(8)};
   crypto::EspEngine engine(crypto::EspPlan::calibrate());
-  LendQueue queue({&rings[0], &rings[1], &rings[2]}, 20'000);
+  const std::atomic<bool> overloaded{false};
+  LendQueue queue({{&rings[0], &overloaded}, {&rings[1], &overloaded}, {&rings[2], &overloaded}}, 20'000);
   std::atomic<bool> stop{false};
   std::vector<std::thread> lenders;
   for (LendRing& ring : rings) {

@@ -1,6 +1,9 @@
 // Ports of a real box, played by a faked device: what is asked of which capabilities, links that fail, drivers that
 // want a reset, rules that steer, and how many buffers it takes.
+#include <rte_ring.h>
+
 #include <algorithm>
+#include <thread>
 
 #include "dataplane/pool_plan.h"
 #include "dataplane/port.h"
@@ -262,6 +265,54 @@ TEST_CASE("a driver that asks for a reset gets one while no worker touches it, a
   for (int i = 0; i < 20; ++i) lab.give_ip(1, outbound());
   const std::size_t before = lab.out(0).size();
   REQUIRE(lab.run([&] { return lab.out(0).size() == before + 20; }));
+}
+
+TEST_CASE("a transmit queue that stays full is tried twice, then packets are dropped and counted, and nothing waits") {
+  constexpr std::uint32_t kPackets = 500, kRoom = 63;
+  Rings near_in("full-near-in", 1), near_out("full-near-out", 1), far_in("full-far-in", 1),
+      far_out("full-far-out", 1, 64);
+  const RingDevice near("fullnear", near_in, near_out), far("fullfar", far_in, far_out);
+  FrameLab frames;
+  Setup setup;
+  setup.cores = {-1};
+  setup.file_prefix = "full-queue";
+  setup.hugepages_mib = 0;
+  setup.ports.resize(2);
+  setup.ports[0].name = "near";
+  setup.ports[0].device = near.device();
+  setup.ports[0].addresses = {*conf::Prefix::parse("10.1.0.1/16")};
+  setup.ports[1].name = "far";
+  setup.ports[1].device = far.device();
+  setup.ports[1].addresses = {*conf::Prefix::parse("10.2.0.1/16")};
+  setup.ports[0].trusted = setup.ports[1].trusted = true;
+  auto gateway = std::move(Dataplane::start(setup).value());
+  const Bytes host = mac_address("02:00:00:00:00:99");
+  const Bytes macs[] = {mac_address(gateway->ports()[0].mac), mac_address(gateway->ports()[1].mac)};
+  const auto give = [&](Rings& to, std::size_t port, std::uint16_t type, const Bytes& packet) {
+    PacketPtr frame = frames.make(ethernet(macs[port], host, type, packet));
+    while (rte_ring_enqueue(to.list()[0], frame.get()) != 0) std::this_thread::yield();
+    static_cast<void>(frame.release());
+  };
+  const auto until = [&](const std::function<bool()>& done) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (!done() && std::chrono::steady_clock::now() < deadline) {
+      gateway->poll(std::chrono::duration_cast<Milliseconds>(std::chrono::steady_clock::now().time_since_epoch()),
+                    [](Event&&) {});
+      std::this_thread::yield();
+    }
+    return done();
+  };
+  // The far host asks for us, which tells its own address; from then on nobody reads its port.
+  give(far_in, 1, 0x0806, arp(true, host, "10.2.0.7", Bytes(6), "10.2.0.1"));
+  REQUIRE(until([&] { return rte_ring_count(far_out.list()[0]) > 0 && !gateway->neighbors().empty(); }));
+  for (std::uint32_t i = 0; i < kPackets; ++i)
+    give(near_in, 0, 0x0800, udp_packet({.source = "10.1.0.5", .destination = "10.2.0.7"}, 1, 2, counting(40)));
+  REQUIRE(until([&] { return frames.in_use() <= kRoom && rte_ring_count(near_in.list()[0]) == 0; }));
+  REQUIRE(until([&] { return gateway->drops().at("tx_full") > 0 && frames.in_use() <= kRoom; }));
+  CHECK(rte_ring_count(far_out.list()[0]) == kRoom);
+  CHECK(gateway->drops().at("tx_full") >= kPackets - kRoom);
+  CHECK(gateway->drops().at("tx_full") <= kPackets);
+  gateway.reset();
 }
 
 TEST_CASE("buffers are counted from queues, rings, caches and workers, and hugepages that are too few are told") {
