@@ -2,6 +2,7 @@
 
 #include <sstream>
 
+#include "conf/cloud.h"
 #include "conf/values.h"
 
 namespace causeway::conf {
@@ -132,6 +133,29 @@ void describe_crypto(const Tunnel& tunnel, std::ostream& out) {
   }
 }
 
+// The keys of a profile that the file has lines of its own for.
+void own_lines(const Node& profile, const std::string& above, const std::string& key, const std::string& file,
+               const Report& report, std::vector<std::string>& out) {
+  for (const Node& value : profile.children) {
+    const std::string name = above + value.name;
+    if (value.kind == Node::Kind::group) {
+      own_lines(value, name + ".", key, file, report, out);
+    } else if (report.has(key + "." + name) && report.place_of(key + "." + name).file != file) {
+      out.push_back(name);
+    }
+  }
+}
+
+void describe_cloud(const Tunnel& tunnel, const Report& report, CloudBook& clouds, std::ostream& out) {
+  const Cloud* cloud = clouds.find(tunnel.cloud);
+  if (cloud == nullptr) return;
+  std::vector<std::string> own;
+  own_lines(cloud->tunnel, "", "tunnels." + tunnel.name, cloud->file, report, own);
+  out << "  at " << cloud->title << ": by the profile " << cloud->file;
+  if (!own.empty()) out << ", but for its own " << joined(own, kSame);
+  out << "\n";
+}
+
 std::string name_or_any(const std::string& name) { return name.empty() ? "anywhere" : name; }
 
 }  // namespace
@@ -139,6 +163,7 @@ std::string name_or_any(const std::string& name) { return name.empty() ? "anywhe
 std::string describe(const Loaded& loaded) {
   const Config& config = loaded.config;
   std::ostringstream out;
+  CloudBook clouds;
   head(config, out);
   for (const Port& port : config.ports) describe_port(config, port, out);
   for (const Route& route : config.routes) {
@@ -147,6 +172,7 @@ std::string describe(const Loaded& loaded) {
   }
   for (const Tunnel& tunnel : config.tunnels) {
     describe_peer(config, tunnel, out);
+    describe_cloud(tunnel, loaded.report, clouds, out);
     describe_traffic(tunnel, out);
     describe_crypto(tunnel, out);
   }

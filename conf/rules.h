@@ -2,6 +2,9 @@
 // changed is `start`, which becomes `wait` where a tunnel can only be answered.
 #pragma once
 
+#include <span>
+
+#include "conf/cloud.h"
 #include "conf/complaint.h"
 #include "conf/schema.h"
 
@@ -11,6 +14,12 @@ void check_ports(const Draft& draft, Report& report);       // ports, routes, po
 void check_tunnels(Draft& draft, Report& report);           // each tunnel by itself
 void check_selectors(const Draft& draft, Report& report);   // what tunnels protect, alone and against each other
 void check_unfinished(const Draft& draft, Report& report);  // what this version does not carry out
-void check_files(const Draft& draft, Report& report);       // PSK files, certificates and keys
+void check_weak(const Draft& draft, Report& report);        // algorithms that work and should not be used
+void check_clouds(const Draft& draft, CloudBook& book,
+                  Report& report);                                      // what each tunnel's cloud cannot or should not
+void check_files(const Draft& draft, CloudBook& book, Report& report);  // PSK files, certificates and keys
+
+// A pre-shared key against its cloud's rules. Complaints do not quote it.
+void check_cloud_psk(std::span<const std::uint8_t> key, const Cloud& cloud, const std::string& where, Report& report);
 
 }  // namespace causeway::conf

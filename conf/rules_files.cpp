@@ -11,7 +11,7 @@
 namespace causeway::conf {
 namespace {
 
-void check_psk(const std::string& file, const std::string& key, Report& report) {
+void check_psk(const std::string& file, const std::string& key, const Cloud* cloud, Report& report) {
   if (file.empty()) return;
   const auto psk = read_psk(file);
   if (!psk) {
@@ -19,6 +19,7 @@ void check_psk(const std::string& file, const std::string& key, Report& report) 
     return;
   }
   for (const std::string& warning : psk->warnings) report.note(key, warning);
+  if (cloud != nullptr) check_cloud_psk(psk->octets.bytes(), *cloud, key, report);
 }
 
 void check_readable(const std::string& file, const std::string& key, bool secret, Report& report) {
@@ -35,19 +36,19 @@ void check_readable(const std::string& file, const std::string& key, bool secret
 
 }  // namespace
 
-void check_files(const Draft& draft, Report& report) {
+void check_files(const Draft& draft, CloudBook& book, Report& report) {
   for (std::size_t i = 0; i < draft.config.tunnels.size(); ++i) {
     const Tunnel& t = draft.config.tunnels[i];
     const std::string& key = draft.tunnel_keys[i];
     if (t.auth == AuthMethod::psk) {
-      check_psk(t.psk_file, key + ".psk_file", report);
+      check_psk(t.psk_file, key + ".psk_file", book.find(t.cloud), report);
     } else {
       check_readable(t.cert, key + ".cert", false, report);
       check_readable(t.key, key + ".key", true, report);
       check_readable(t.ca, key + ".ca", false, report);
       check_readable(t.crl, key + ".crl", false, report);
     }
-    check_psk(t.ike.ppk_file, key + ".ike.ppk_file", report);
+    check_psk(t.ike.ppk_file, key + ".ike.ppk_file", nullptr, report);
   }
 }
 

@@ -14,7 +14,6 @@ void check_tunnel(const Tunnel& t, const std::string& key, Report& report) {
     if (set) report.error(key + "." + name, std::string("this value ") + kNotYet);
   };
   refuse(t.ike.reauth, "ike.reauth");
-  refuse(t.mss && *t.mss != 0, "mss");
   if (!t.translate.empty()) report.error(key + ".translate", kNotYet);
 }
 

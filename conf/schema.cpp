@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "conf/cloud.h"
 #include "conf/group.h"
 #include "conf/values.h"
 
@@ -136,7 +137,7 @@ Tunnel read_tunnel(Group& group) {
   Tunnel tunnel;
   tunnel.line = group.line();
   group.read_text("name", tunnel.name, parse_name);
-  group.unavailable("cloud");
+  group.read_text("cloud", tunnel.cloud, parse_cloud);
   group.unavailable("vti");
   read_peer(group, tunnel);
   for (const auto& [name, file] : {std::pair{"psk_file", &tunnel.psk_file},

@@ -8,6 +8,7 @@
 //   {"cmd":"down","tunnel":"x"}                        {"ok":false,"code":4,"error":"there is no tunnel \"x\""}
 //   {"cmd":"rekey","tunnel":"x","ike":true}  (or "child":"net"; neither: every child)
 //   {"cmd":"counters"}  {"cmd":"routes"}  {"cmd":"neighbors"}
+//   {"cmd":"console","tunnel":"x","lang":"zh"}  (lang: optional)
 //   {"cmd":"log","follow":false}                       {"ok":true,"line":{...}} for each, then a result
 //
 // "code" is causewayctl's exit code: 1 refused or failed, 2 a request that is none, 4 no such tunnel.

@@ -10,8 +10,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tl/expected.hpp>
 #include <vector>
 
+#include "conf/console.h"
 #include "dataplane/dataplane.h"
 
 namespace causeway::control {
@@ -32,9 +34,9 @@ struct ChildReport {
   std::uint16_t mss = 0;                   // what TCP is clamped to; 0: not clamped
   std::uint32_t replay_window = 0;
   std::uint64_t replay_distance = 0;  // how far behind the highest the worst replayed or late packet was
-  std::uint64_t sequence_in = 0;   // highest authenticated
-  std::uint64_t sequence_out = 0;  // last used
-  struct Limits {                  // what is left; unset: no limit
+  std::uint64_t sequence_in = 0;      // highest authenticated
+  std::uint64_t sequence_out = 0;     // last used
+  struct Limits {                     // what is left; unset: no limit
     std::optional<std::int64_t> seconds, bytes, packets;
   };
   Limits soft_left, hard_left;
@@ -119,6 +121,9 @@ class AdminBackend {
   [[nodiscard]] virtual CountersReport counters() const = 0;
   [[nodiscard]] virtual std::vector<RouteReport> routes() const = 0;
   [[nodiscard]] virtual std::vector<dataplane::NeighborStatus> neighbors() const = 0;
+  // What to type into the cloud's console, or why there is nothing to say.
+  [[nodiscard]] virtual tl::expected<conf::ConsoleSheet, Outcome> console(std::string_view tunnel,
+                                                                          conf::Language language) const = 0;
   [[nodiscard]] virtual std::vector<LogLine> log() const = 0;   // the recent ones, oldest first
   [[nodiscard]] virtual std::uint64_t log_written() const = 0;  // lines since the start: has it grown?
 

@@ -86,6 +86,15 @@ class Request {
     if (!name.empty() && ports.empty()) return fail(kRefused, "there is no port " + conf::in_quotes(name));
     give({{"ports", std::move(ports)}});
   }
+  void console() {
+    const std::string lang = text("lang");
+    if (!lang.empty() && lang != "en" && lang != "zh") return fail(kNoRequest, "\"lang\" is \"en\" or \"zh\"");
+    std::string tunnel;
+    if (!has_tunnel(tunnel)) return;
+    const auto sheet = backend_.console(tunnel, lang == "zh" ? conf::Language::chinese : conf::Language::english);
+    if (!sheet) return fail(static_cast<int>(sheet.error().code), sheet.error().text);
+    give(console_json(*sheet));
+  }
   void counters() { give(counters_json(backend_.counters())); }
   void routes() { give(routes_json(backend_.routes())); }
   void neighbors() { give(neighbors_json(backend_.neighbors())); }
@@ -147,6 +156,7 @@ class Request {
       {"down", &Request::down},           {"rekey", &Request::rekey},
       {"counters", &Request::counters},   {"routes", &Request::routes},
       {"neighbors", &Request::neighbors}, {"log", &Request::log},
+      {"console", &Request::console},
   };
 
   Json json_;

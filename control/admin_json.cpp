@@ -177,6 +177,15 @@ Json neighbors_json(const std::vector<dataplane::NeighborStatus>& neighbors) {
        })}};
 }
 
+Json console_json(const conf::ConsoleSheet& sheet) {
+  Json fields = Json::array();
+  for (const conf::ConsoleField& f : sheet.fields)
+    fields.push_back({{"parameter", f.parameter}, {"label", f.label}, {"verified", f.verified}, {"value", f.value}});
+  return {{"tunnel", sheet.tunnel},      {"cloud", sheet.cloud},
+          {"title", sheet.title},        {"lang", sheet.language == conf::Language::chinese ? "zh" : "en"},
+          {"fields", std::move(fields)}, {"hints", sheet.hints}};
+}
+
 Json log_json(const LogLine& line) {
   const auto since = line.time.time_since_epoch();
   const auto ms = std::chrono::floor<std::chrono::milliseconds>(since).count();

@@ -16,6 +16,8 @@ Json counters_json(const CountersReport& counters);
 Json port_json(const dataplane::PortStatus& port);
 Json routes_json(const std::vector<RouteReport>& routes);                      // {"routes":[...]}
 Json neighbors_json(const std::vector<dataplane::NeighborStatus>& neighbors);  // {"neighbors":[...]}
+// {"tunnel","cloud","title","lang","fields":[{"parameter","label","verified","value"}],"hints":[]}
+Json console_json(const conf::ConsoleSheet& sheet);
 Json log_json(const LogLine& line);  // {"time":"2026-01-31T09:08:07.123Z","level","tunnel","text"}
 
 std::string state_name(TunnelReport::State state);

@@ -33,7 +33,28 @@ void add_questions(CLI::App& app, CtlCommand& command) {
   ask("counters", "Drops by name, workers, crypto engines, pools", What::counters);
   ask("routes", "Where packets go", What::routes);
   ask("neighbors", "Who answers ARP and neighbor discovery", What::neighbors);
+  auto* top = ask("top", "What each tunnel carries right now, until interrupted", What::top);
+  top->add_option("--interval", command.interval, "seconds between")->check(CLI::Range(1, 3600))->capture_default_str();
+  top->add_option("--count", command.count, "so often, then end")->check(CLI::Range(1, 1000000));
   ask("log", "The recent log", What::log)->add_flag("-f,--follow", command.follow, "and what comes, until interrupted");
+}
+
+// What to type into the cloud's console, from the running daemon or from a file.
+void add_console(CLI::App& app, CtlCommand& command) {
+  auto* sub = app.add_subcommand("console", "The values to type into the cloud's console, field by field");
+  sub->add_option("tunnel", command.tunnel, "the tunnel's name")->required();
+  sub->add_option("--lang", command.lang, "en or zh")->check(CLI::IsMember({"en", "zh"}))->capture_default_str();
+  sub->add_option("--config", command.config, "ask this configuration file, not the daemon");
+  sub->callback([&command] { command.what = What::console; });
+}
+
+// Another gateway's configuration as ours; no daemon is asked.
+void add_import(CLI::App& app, CtlCommand& command) {
+  auto* sub = app.add_subcommand("import", "A swanctl.conf, FortiGate or RouterOS commands as a configuration of ours");
+  sub->add_option("file", command.file, "the file to read")->required();
+  sub->add_option("-o,--output", command.output, "write it to this new file, and the keys beside it");
+  sub->add_option("--cloud", command.cloud, "put its tunnels on this cloud's profile");
+  sub->callback([&command] { command.what = What::import; });
 }
 
 // Commands that change something.
@@ -61,6 +82,8 @@ int main_of(int argc, char** argv) {
   app.require_subcommand(0, 1);
   app.fallthrough();
   add_questions(app, command);
+  add_console(app, command);
+  add_import(app, command);
   add_orders(app, command);
   try {
     app.parse(argc, argv);

@@ -53,6 +53,8 @@ class Controller final : public ike::Environment, public AdminBackend {
   [[nodiscard]] CountersReport counters() const override;
   [[nodiscard]] std::vector<RouteReport> routes() const override;
   [[nodiscard]] std::vector<dataplane::NeighborStatus> neighbors() const override;
+  [[nodiscard]] tl::expected<conf::ConsoleSheet, Outcome> console(std::string_view tunnel,
+                                                                  conf::Language language) const override;
   [[nodiscard]] std::vector<LogLine> log() const override;
   [[nodiscard]] std::uint64_t log_written() const override { return log_.written(); }
   void up(std::string_view tunnel, Done done) override;

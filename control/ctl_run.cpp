@@ -2,19 +2,24 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <iostream>
 
+#include "conf/console.h"
+#include "conf/loader.h"
 #include "control/admin_client.h"
 #include "control/ctl_fields.h"
+#include "control/ctl_import.h"
 #include "control/ctl_text.h"
+#include "control/ctl_top.h"
 
 namespace causeway::control {
 namespace {
 
 using What = CtlCommand::What;
 
-constexpr int kDone = 0, kFailed = 1, kNoDaemon = 3;
+constexpr int kDone = 0, kFailed = 1, kNoDaemon = 3, kNoTunnel = 4;
 
 Json request_of(const CtlCommand& c) {
   switch (c.what) {
@@ -38,6 +43,11 @@ Json request_of(const CtlCommand& c) {
       return {{"cmd", "neighbors"}};
     case What::log:
       return {{"cmd", "log"}, {"follow", c.follow}};
+    case What::console:
+      return {{"cmd", "console"}, {"tunnel", c.tunnel}, {"lang", c.lang}};
+    case What::import:
+    case What::top:
+      break;  // not by one question
   }
   return {{"cmd", "status"}};
 }
@@ -58,9 +68,13 @@ std::string text_of(What what, const Json& result, bool colour) {
       return neighbors_text(result, colour);
     case What::log:
       return "";  // its lines were printed as they came
+    case What::console:
+      return console_text(result);
     case What::up:
     case What::down:
     case What::rekey:
+    case What::import:
+    case What::top:
       break;
   }
   return text_at(result, "text") + "\n";
@@ -90,12 +104,35 @@ std::optional<int> print_line(const CtlCommand& command, const std::string& line
   return kDone;
 }
 
+// The same answer as the daemon's, from a configuration that need not be running.
+int run_console(const CtlCommand& command, bool colour) {
+  const conf::Loaded loaded =
+      conf::load(command.config, {.check_proposal = {}, .check_unfinished = false, .check_files = false});
+  if (!loaded.ok()) return say_error(command, kFailed, loaded.report.errors.front().str());
+  const auto& tunnels = loaded.config.tunnels;
+  const auto tunnel = std::ranges::find(tunnels, command.tunnel, &conf::Tunnel::name);
+  if (tunnel == tunnels.end())
+    return say_error(command, kNoTunnel,
+                     "there is no tunnel " + conf::in_quotes(command.tunnel) + " in " + command.config);
+  conf::CloudBook clouds;
+  const conf::Cloud* cloud = clouds.find(tunnel->cloud);
+  if (cloud == nullptr)
+    return say_error(command, kFailed, "tunnel " + tunnel->name + " names no cloud: give it cloud = \"...\"");
+  const auto language = command.lang == "zh" ? conf::Language::chinese : conf::Language::english;
+  const Json result = console_json(conf::console_sheet(loaded.config, *tunnel, *cloud, language));
+  std::cout << (command.json ? to_line(result) + "\n" : text_of(What::console, result, colour)) << std::flush;
+  return kDone;
+}
+
 }  // namespace
 
 int run_command(const CtlCommand& command) {
+  const bool colour = ::isatty(STDOUT_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr;
+  if (command.what == What::console && !command.config.empty()) return run_console(command, colour);
+  if (command.what == What::import) return run_import(command);
+  if (command.what == What::top) return run_top(command, colour);
   auto client = AdminClient::connect(command.socket);
   if (!client) return say_error(command, kNoDaemon, client.error());
-  const bool colour = ::isatty(STDOUT_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr;
   if (client->send(to_line(request_of(command)))) {
     while (const auto line = client->receive()) {
       if (const auto code = print_line(command, *line, colour)) return *code;

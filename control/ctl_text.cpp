@@ -286,6 +286,21 @@ std::string neighbors_text(const Json& neighbors, bool colour) {
   return table.empty() ? "no neighbors are known\n" : table.str(colour);
 }
 
+// Lines, not columns: what is wide differs between scripts and terminals.
+std::string console_text(const Json& sheet) {
+  const bool zh = text_at(sheet, "lang") == "zh";
+  std::string out = text_at(sheet, "title") + (zh ? ",隧道 " : ", tunnel ") + text_at(sheet, "tunnel") + "\n";
+  for (const Json& field : list_at(sheet, "fields")) {
+    out += "  " + text_at(field, "label");
+    if (member(field, "verified") != true) out += zh ? "(未核实)" : " (unverified)";
+    out += (zh ? ":" : ": ") + text_at(field, "value") + "\n";
+  }
+  for (const Json& hint : list_at(sheet, "hints")) {
+    if (hint.is_string()) out += (zh ? "注意:" : "note: ") + printable(hint.get<std::string>()) + "\n";
+  }
+  return out;
+}
+
 std::string log_text(const Json& line, bool colour) {
   const std::string level = text_at(line, "level");
   const Paint paint = level == "error"     ? Paint::bad

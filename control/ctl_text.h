@@ -13,6 +13,7 @@ std::string ports_text(const Json& ports, bool colour);
 std::string counters_text(const Json& counters, bool colour);
 std::string routes_text(const Json& routes, bool colour);
 std::string neighbors_text(const Json& neighbors, bool colour);
+std::string console_text(const Json& sheet);
 std::string log_text(const Json& line, bool colour);  // with its line break
 
 }  // namespace causeway::control

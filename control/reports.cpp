@@ -55,6 +55,19 @@ std::string dpd_mode(const conf::Dpd& dpd) {
 
 }  // namespace
 
+tl::expected<conf::ConsoleSheet, Outcome> Controller::console(std::string_view name, conf::Language language) const {
+  const auto tunnel = std::ranges::find(config_.tunnels, name, &conf::Tunnel::name);
+  if (tunnel == config_.tunnels.end())
+    return tl::unexpected(Outcome{Outcome::Code::no_such_tunnel, "there is no tunnel " + std::string(name)});
+  conf::CloudBook clouds;
+  const conf::Cloud* cloud = clouds.find(tunnel->cloud);
+  if (cloud == nullptr)
+    return tl::unexpected(
+        Outcome{Outcome::Code::failed, "tunnel " + tunnel->name + " names no cloud: give it cloud = \"...\""});
+  const auto now = this->tunnel(name);
+  return conf::console_sheet(config_, *tunnel, *cloud, language, now && now->ike && now->ike->nat_us);
+}
+
 std::vector<TunnelReport> Controller::tunnels() const {
   std::vector<TunnelReport> all;
   for (const auto& t : gateway_.tunnels()) all.push_back(report(*t, false));

@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "conf/proposal_words.h"
 #include "control/ike/text.h"
 #include "crypto/dh.h"
 
@@ -24,34 +25,6 @@ bool contains(const std::vector<T>& list, const T& value) {
 template <typename T>
 void add_once(std::vector<T>& list, const T& value) {
   if (!contains(list, value)) list.push_back(value);
-}
-
-// Other spellings that strongSwan takes for rows of the table.
-std::string_view canonical(std::string_view token) {
-  static constexpr std::array<std::pair<std::string_view, std::string_view>, 20> kAliases = {{
-      {"aes", "aes128"},
-      {"aes128gcm", "aes128gcm16"},
-      {"aes192gcm", "aes192gcm16"},
-      {"aes256gcm", "aes256gcm16"},
-      {"aes128gcm128", "aes128gcm16"},
-      {"aes192gcm128", "aes192gcm16"},
-      {"aes256gcm128", "aes256gcm16"},
-      {"aes128gcm96", "aes128gcm12"},
-      {"aes192gcm96", "aes192gcm12"},
-      {"aes256gcm96", "aes256gcm12"},
-      {"aes128gcm64", "aes128gcm8"},
-      {"aes192gcm64", "aes192gcm8"},
-      {"aes256gcm64", "aes256gcm8"},
-      {"sha", "sha1"},
-      {"sha2_256", "sha256"},
-      {"sha2_384", "sha384"},
-      {"sha2_512", "sha512"},
-      {"sha2_256_96", "sha256_96"},
-      {"curve25519", "x25519"},
-      {"modpnone", "none"},
-  }};
-  const auto it = std::find_if(kAliases.begin(), kAliases.end(), [token](const auto& a) { return a.first == token; });
-  return it == kAliases.end() ? token : it->second;
 }
 
 template <typename Row>
@@ -110,7 +83,7 @@ class SuiteParser {
   }
 
   bool take(std::string_view token) {
-    const std::string_view name = canonical(token);
+    const std::string_view name = conf::canonical_word(token);
     if (name == "esn" || name == "noesn") {
       if (p_.protocol != Protocol::esp) return fail(std::string(name) + " belongs to esp proposals");
       add_once(p_.esn, name == "esn");
@@ -127,7 +100,7 @@ class SuiteParser {
       return allowed(row->name, row->legacy);
     }
     if (name.size() > 4 && name.starts_with("ke") && name[2] >= '1' && name[2] <= '7' && name[3] == '_') {
-      return take_group(canonical(name.substr(4)), p_.additional[static_cast<std::size_t>(name[2] - '1')]);
+      return take_group(conf::canonical_word(name.substr(4)), p_.additional[static_cast<std::size_t>(name[2] - '1')]);
     }
     return take_group(name, p_.key_exchange);
   }

@@ -27,6 +27,7 @@ class FakeBackend final : public AdminBackend {
   std::vector<RouteReport> known_routes;
   std::vector<dataplane::NeighborStatus> known_neighbors;
   std::vector<LogLine> lines;
+  std::string console_of;
   std::vector<std::string> orders;  // "up hangzhou", "rekey hangzhou child net"
   std::vector<Done> waiting;        // of orders not answered at once
   std::optional<Outcome> at_once;   // answers every order before it returns
@@ -39,6 +40,16 @@ class FakeBackend final : public AdminBackend {
   [[nodiscard]] CountersReport counters() const override { return counted; }
   [[nodiscard]] std::vector<RouteReport> routes() const override { return known_routes; }
   [[nodiscard]] std::vector<dataplane::NeighborStatus> neighbors() const override { return known_neighbors; }
+  [[nodiscard]] tl::expected<conf::ConsoleSheet, Outcome> console(std::string_view tunnel,
+                                                                  conf::Language language) const override {
+    if (tunnel != console_of) return tl::unexpected(Outcome{Outcome::Code::failed, "names no cloud"});
+    return conf::ConsoleSheet{console_of,
+                              "aliyun",
+                              language == conf::Language::chinese ? "阿里云" : "Alibaba",
+                              language,
+                              {{"ike_version", "IKE version", false, "IKEv2"}, {"dpd", "DPD", true, "on"}},
+                              {"publish the routes"}};
+  }
   [[nodiscard]] std::vector<LogLine> log() const override { return lines; }
   [[nodiscard]] std::uint64_t log_written() const override { return lines.size(); }
   void up(std::string_view tunnel, Done done) override { order("up " + std::string(tunnel), std::move(done)); }

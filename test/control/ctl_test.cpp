@@ -119,7 +119,7 @@ TEST_CASE("the manual has every command that causewayctl offers") {
     INFO(name);
     CHECK(manual.find(".It Cm " + name) != std::string::npos);
   }
-  CHECK(commands == 9);
+  CHECK(commands == 12);
 }
 
 TEST_CASE("causewayctl up waits for the tunnel, for no longer than it was told, or not at all") {
@@ -266,4 +266,89 @@ TEST_CASE("units are those that people read") {
   CHECK(seconds_text(7200) == "2 h");
   CHECK(seconds_text(25500) == "7 h 5 min");
   CHECK(seconds_text(3 * 86400 + 4 * 3600) == "3 d 4 h");
+}
+
+TEST_CASE("causewayctl console prints field by field, from the daemon or from a file, and says what is unverified") {
+  World world;
+  world.backend.console_of = "hangzhou";
+  Run run = world.run({"console", "hangzhou"});
+  CHECK(run.code == 0);
+  CHECK(run.out ==
+        "Alibaba, tunnel hangzhou\n  IKE version (unverified): IKEv2\n  DPD: on\nnote: publish the routes\n");
+  run = world.run({"console", "hangzhou", "--lang", "zh"});
+  CHECK(run.out.find("(未核实):IKEv2\n") != std::string::npos);
+  run = world.run({"--json", "console", "hangzhou"});
+  CHECK(run.out ==
+        R"({"tunnel":"hangzhou","cloud":"aliyun","title":"Alibaba","lang":"en","fields":[{"parameter":"ike_version",)"
+        R"("label":"IKE version","verified":false,"value":"IKEv2"},{"parameter":"dpd","label":"DPD","verified":true,)"
+        R"("value":"on"}],"hints":["publish the routes"]})"
+        "\n");
+  CHECK(world.run({"console", "branch"}).code == 1);
+  CHECK(world.run({"console", "nowhere"}).code == 4);
+  CHECK(world.run({"console", "hangzhou", "--lang", "fr"}).code == 2);
+
+  const TempDir dir;  // no daemon there
+  const std::string file =
+      dir.write("t.conf", causeway::conf::testing::changed("    psk_file", "    cloud = \"aliyun\"; psk_file"),
+                std::filesystem::perms::owner_all);
+  run = ctl(dir, {"console", "hangzhou", "--config", file});
+  CHECK(run.code == 0);
+  CHECK(run.out.starts_with("Alibaba Cloud VPN Gateway, tunnel hangzhou\n"));
+  CHECK(run.out.find("  phase 1 DH group (unverified): DH group 14 (2048 bit)\n") != std::string::npos);
+  CHECK(ctl(dir, {"console", "nowhere", "--config", file}).code == 4);
+  CHECK(ctl(dir, {"console", "hangzhou", "--config", file + "x"}).code == 1);
+}
+
+TEST_CASE("causewayctl top says what the counters grew by in the time between") {
+  World world;
+  const Run run = world.run({"--json", "top", "--count", "1"}, [&] {
+    world.backend.reports[0].children[0].bytes_in += 1;  // at each step, so that something grew
+  });
+  CHECK(run.code == 0);
+  CHECK(run.out.starts_with("{\"interval_s\":"));
+  CHECK(run.out.find("\"name\":\"hangzhou\",\"state\":\"established\",\"bits_in_s\":") != std::string::npos);
+  const std::string rate = "\"bits_in_s\":";
+  CHECK(std::stol(run.out.substr(run.out.find(rate) + rate.size())) > 0);  // hangzhou's, the first
+  CHECK(world.run({"top", "--interval", "0"}).code == 2);
+  const TempDir empty;
+  CHECK(ctl(empty, {"top", "--count", "1"}).code == 3);
+}
+
+TEST_CASE(
+    "causewayctl import writes a configuration and the keys beside it, readable by nobody else, and over nothing") {
+  const TempDir dir;
+  const std::string source = dir.write(
+      "swanctl.conf",
+      "connections { a { version = 2\n remote_addrs = 198.51.100.9\n local { auth = psk }\n children { n { local_ts = "
+      "10.1.0.0/16\n remote_ts = 10.2.0.0/16 } } } }\nsecrets { ike { secret = \"never shown\" } }\n",
+      std::filesystem::perms::owner_all);
+  Run run = ctl(dir, {"import", source});
+  CHECK(run.code == 0);
+  CHECK(run.out.find("psk_file = \"a.psk\";") != std::string::npos);
+  CHECK(run.err.find("to be made, mode 600, with the pre-shared key of that file: a.psk") != std::string::npos);
+  CHECK((run.out + run.err).find("never shown") == std::string::npos);
+  CHECK_FALSE(std::filesystem::exists(dir.file("a.psk")));
+
+  run = ctl(dir, {"import", source, "-o", dir.file("new.conf"), "--cloud", "aws"});
+  CHECK(run.code == 0);
+  CHECK(run.out.empty());
+  using std::filesystem::perms;
+  for (const char* made : {"new.conf", "a.psk"})
+    CHECK((std::filesystem::status(dir.file(made)).permissions() & perms::all) ==
+          (perms::owner_read | perms::owner_write));
+  std::ifstream key(dir.file("a.psk"));
+  CHECK(std::string(std::istreambuf_iterator<char>(key), {}) == "never shown");
+  const auto loaded = causeway::conf::load(dir.file("new.conf"),
+                                           {.check_proposal = {}, .check_unfinished = false, .check_files = false});
+  INFO(causeway::conf::testing::all_of(loaded.report.errors));
+  CHECK(loaded.config.tunnels.at(0).cloud == "aws");
+  CHECK(loaded.config.tunnels.at(0).psk_file == dir.file("a.psk"));
+
+  run = ctl(dir, {"import", source, "-o", dir.file("new.conf")});
+  CHECK(run.code == 1);
+  CHECK(run.err.find("is there already, and is not written over") != std::string::npos);
+  CHECK(ctl(dir, {"import", source, "--cloud", "moon"}).code == 1);
+  CHECK(ctl(dir, {"import", dir.file("nothing")}).code == 1);
+  CHECK(ctl(dir, {"import", dir.write("x", "hello\n", perms::owner_all)}).code == 1);
+  CHECK(ctl(dir, {"import"}).code == 2);
 }

@@ -1,6 +1,7 @@
 #include "test/control/json_text.h"
 
 #include "control/ctl_text.h"
+#include "control/ctl_top.h"
 
 namespace causeway::control::testing {
 
@@ -25,6 +26,9 @@ std::vector<std::string> printed_by_all(const std::string& json) {
        {status_text, tunnel_text, ports_text, counters_text, routes_text, neighbors_text, log_text}) {
     texts.push_back(print(Json::parse(json), false));
   }
+  texts.push_back(console_text(Json::parse(json)));
+  texts.push_back(rates_text(Json::parse(json), false));
+  texts.push_back(rates_text(rates_json(Json::parse(json), Json::parse(json), 1), false));
   return texts;
 }
 

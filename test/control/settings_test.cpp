@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include "conf/cloud.h"
 #include "test/conf/conf_text.h"
 #include "test/control/fakes.h"
 #include "test/support/catch.h"
@@ -179,6 +180,36 @@ TEST_CASE("Without limits of packets, the sequence number is one, unless it is e
   CHECK(plain.soft_bytes == 0);
   sa.suite.esn = true;
   CHECK(make_sa(sa, dataplane::Direction::outbound, {}, random).hard_packets == 0);
+}
+
+TEST_CASE("What the cloud profiles propose, and every word that they say a cloud takes, exists here") {
+  for (const std::string_view name : conf::CloudBook::names()) {
+    INFO(name);
+    const std::string text =
+        conf::testing::changed("    psk_file", "    cloud = \"" + std::string(name) + "\"; psk_file");
+    const conf::Loaded loaded = conf::load_text(
+        text, "t.conf", {.check_proposal = check_proposal, .check_unfinished = false, .check_files = false});
+    INFO(conf::testing::all_of(loaded.report.errors));
+    CHECK(loaded.ok());
+    conf::CloudBook clouds;
+    const conf::Cloud& cloud = *clouds.find(name);
+    conf::Tunnel legacy;
+    legacy.legacy = true;
+    for (const auto& [kind, phase] :
+         {std::pair{conf::ProposalKind::ike, &cloud.ike}, {conf::ProposalKind::esp, &cloud.esp}}) {
+      const auto exists = [&, kind = kind](const std::string& proposal) {
+        INFO(proposal);
+        CHECK_FALSE(check_proposal(kind, proposal, legacy).has_value());
+      };
+      const bool ike = kind == conf::ProposalKind::ike;
+      for (const std::string& cipher : phase->encryption) {
+        const bool aead = cipher.find("gcm") != std::string::npos;
+        exists(cipher + (aead ? ike ? "-prfsha256" : "" : "-sha256") + "-modp2048");
+      }
+      for (const std::string& hash : phase->integrity) exists("aes128-" + hash + "-modp2048");
+      for (const std::string& group : phase->groups) exists("aes128-sha256-" + group);
+    }
+  }
 }
 
 }  // namespace
