@@ -68,4 +68,29 @@ std::string EspSuite::name() const {
   return text;
 }
 
+std::optional<EspSuite> EspSuite::parse(std::string_view name) {
+  const auto word = [&name] {
+    const std::string_view first = name.substr(0, name.find('-'));
+    name.remove_prefix(std::min(first.size() + 1, name.size()));
+    return first;
+  };
+  const auto row = [](const auto& table, std::string_view wanted) {
+    return std::find_if(table.begin(), table.end(), [wanted](const auto& r) { return r.name == wanted; });
+  };
+  EspSuite suite;
+  const auto cipher = row(kEncryptions, word());
+  if (cipher == kEncryptions.end() || !cipher->for_esp) return std::nullopt;
+  suite.encryption = cipher->id;
+  suite.key_bits = cipher->key_bits;
+  if (!cipher->aead()) {
+    const std::string_view mac = word();
+    const auto integrity = row(kIntegrities, mac);
+    if (integrity == kIntegrities.end() || integrity->id == Integrity::none) return std::nullopt;
+    suite.integrity = integrity->id;
+  }
+  if (name.empty()) return suite;
+  suite.esn = name == "esn";
+  return suite.esn ? std::optional(suite) : std::nullopt;
+}
+
 }  // namespace causeway::crypto

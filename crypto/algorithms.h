@@ -128,6 +128,7 @@ struct EspSuite {
   Integrity integrity = Integrity::none;
   bool esn = false;
   [[nodiscard]] std::string name() const;  // "aes256gcm16", "aes128-sha256", "aes128-sha1-esn"
+  static std::optional<EspSuite> parse(std::string_view name);  // the same names; nothing where it is none
   bool operator==(const EspSuite&) const = default;
 };
 

@@ -18,6 +18,13 @@ struct MbFree {
 };
 using MbManager = std::unique_ptr<IMB_MGR, MbFree>;
 
+// Releases from 1.4 on want each job of a burst call to name its kind first.
+inline void set_session([[maybe_unused]] IMB_MGR& manager, [[maybe_unused]] IMB_JOB& job) {
+#if IMB_VERSION_NUM >= IMB_VERSION(1, 4, 0)
+  imb_set_session(&manager, &job);
+#endif
+}
+
 // nullptr where this CPU lacks the level (initialising it would crash) or the library's self-test fails.
 MbManager make_manager(EspLevel level);
 

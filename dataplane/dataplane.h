@@ -23,6 +23,8 @@
 
 namespace causeway::dataplane {
 
+class StageClock;  // stage_clock.h
+
 using Milliseconds = std::chrono::milliseconds;  // since an origin the control thread chose
 
 // --- events, worker -> control -------------------------------------------------------------------
@@ -135,6 +137,7 @@ struct Setup {
   std::string file_prefix;  // unique per process (from the admin socket's path)
   std::vector<PortSetup> ports;
   TableSpec table;
+  std::vector<StageClock*> stage_clocks;  // by worker: for the bench; empty: none
 };
 
 struct StartError {

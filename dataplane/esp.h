@@ -9,6 +9,7 @@
 #include "dataplane/counters.h"
 #include "dataplane/ip_ids.h"
 #include "dataplane/packet.h"
+#include "dataplane/stage_clock.h"
 
 namespace causeway::crypto {
 class EspEngine;  // crypto/esp_engine.h: one per worker thread
@@ -26,6 +27,7 @@ struct EspContext {
   std::uint64_t now_ms;           // control's clock as the worker knows it: for last-used times
   rte_mempool* big = nullptr;     // for packets that cannot be worked on where they are: chains, shared buffers
   Counter* linearised = nullptr;  // counts them
+  StageClock* stages = nullptr;   // the bench's
 };
 
 // What control is to be told of an SA: becomes PeerMoved or LimitReached. Each is said once per SA (a moved

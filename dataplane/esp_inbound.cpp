@@ -240,7 +240,9 @@ void esp_inbound(EspContext& context, std::span<rte_mbuf* const> packets, EspInb
   crypto::EspBatch batch;
   batch.direction = crypto::EspBatch::Direction::decrypt;
   esp_inbound_prepare(context, packets, batch, out.drops);
+  mark(context.stages, Stage::prepare);
   context.engine.submit(batch);
+  mark(context.stages, Stage::crypto);
   while (const crypto::EspBatch* done = context.engine.collect()) esp_inbound_finish(context, *done, out);
 }
 

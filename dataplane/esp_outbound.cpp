@@ -228,7 +228,9 @@ void esp_outbound(EspContext& context, std::span<rte_mbuf* const> packets, EspOu
     if (sa.shared != nullptr && sa.sequence == sa.last_sequence && !sa.hard_told) take_numbers(sa, packets.subspan(i));
     prepare(context, packets[i], batch, out);
   }
+  mark(context.stages, Stage::prepare);
   context.engine.submit(batch);
+  mark(context.stages, Stage::crypto);
   while (const crypto::EspBatch* done = context.engine.collect())
     for (std::uint32_t i = 0; i < done->count; ++i) finish(done->jobs[i], out);
 }

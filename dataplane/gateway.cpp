@@ -112,7 +112,8 @@ tl::expected<void, StartError> Gateway::start_workers() {
                       .plan = &*plan_,
                       .codec = &*codec_,
                       .buckets = &*buckets_,
-                      .mailboxes = {}};
+                      .mailboxes = {},
+                      .stages = w < setup_.stage_clocks.size() ? setup_.stage_clocks[w] : nullptr};
     for (const auto& mail : mailboxes_) setup.mailboxes.push_back(mail.get());
     for (std::uint16_t p = 0; p < ports_.size(); ++p) {
       const Port& device = *ports_[p];

@@ -22,7 +22,7 @@ void Worker::on_esp(rte_mbuf* m) {
 
 void Worker::decrypt() {
   if (lends()) return decrypt_in_turn();
-  EspContext context{engine_, sas_, ip_ids_, now_ms_, setup_.jumbo_pool, &counters_.linearised};
+  EspContext context{engine_, sas_, ip_ids_, now_ms_, setup_.jumbo_pool, &counters_.linearised, setup_.stages};
   EspInboundOut out;
   esp_inbound(context, to_decrypt_.span(), out);
   to_decrypt_.clear();
@@ -33,6 +33,7 @@ void Worker::finish_decrypted(const EspInboundOut& out) {
   for (std::uint16_t i = 0; i < out.drops.count; ++i) drop(out.drops.packets[i], meta(out.drops.packets[i]).drop);
   pass_on(out.notices);
   for (std::uint16_t i = 0; i < out.clear.count; ++i) on_decrypted(out.clear.packets[i]);
+  mark(setup_.stages, Stage::finish);
 }
 
 // Inside the selectors of its SA. It is routed like any packet, and may enter another tunnel.
@@ -118,13 +119,14 @@ void Worker::encrypt() {
 }
 
 void Worker::encrypt_burst(std::span<rte_mbuf* const> packets, bool again) {
-  EspContext context{engine_, sas_, ip_ids_, now_ms_, setup_.jumbo_pool, &counters_.linearised};
+  EspContext context{engine_, sas_, ip_ids_, now_ms_, setup_.jumbo_pool, &counters_.linearised, setup_.stages};
   EspOutboundOut out;
   esp_outbound(context, packets, out);
   for (rte_mbuf* m : out.drops.span()) drop(m, meta(m).drop);
   pass_on(out.notices);
   for (rte_mbuf* m : out.tx.span()) send_outer(m);
   for (rte_mbuf* m : out.too_big.span()) on_too_big(m, again);
+  mark(setup_.stages, Stage::finish);
 }
 
 // Fragments before encryption, so that the peer has nothing to put together; where that is not allowed

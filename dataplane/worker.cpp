@@ -175,6 +175,7 @@ bool Worker::receive(const WorkerSetup::RxQueue& queue) {
   if (n == 0) return false;
   counters_.rx.add(n);
   for (std::uint16_t i = 0; i < n; ++i) rte_prefetch0(rte_pktmbuf_mtod(frames[i], void*));
+  mark(setup_.stages, Stage::rx);
   process({frames.data(), n}, queue);
   return true;
 }
@@ -192,6 +193,7 @@ void Worker::process(std::span<rte_mbuf*> frames, const WorkerSetup::RxQueue& qu
     meta(m).in_port = port->second;
     dispatch(m, classify(m, ethernet, setup_.ports[port->second], *tables_->routes));
   }
+  mark(setup_.stages, Stage::classify);
   finish();
 }
 

@@ -23,6 +23,7 @@
 #include "dataplane/reassembly.h"
 #include "dataplane/sa_table.h"
 #include "dataplane/spi.h"
+#include "dataplane/stage_clock.h"
 #include "dataplane/tables.h"
 #include "dataplane/token_bucket.h"
 
@@ -54,6 +55,7 @@ struct WorkerSetup {
   const SpiCodec* codec = nullptr;
   const BucketMap* buckets = nullptr;
   std::vector<Mailbox*> mailboxes;  // of all workers, by index
+  StageClock* stages = nullptr;     // the bench's
 };
 
 class Worker {
