@@ -28,7 +28,6 @@ void check_unfinished(const Draft& draft, Report& report) {
   }
   for (std::size_t i = 0; i < config.tunnels.size(); ++i) check_tunnel(config.tunnels[i], draft.tunnel_keys[i], report);
   if (!config.rules.empty()) report.error("rules", kNotYet);
-  if (!config.crypto.empty()) report.error("crypto", kNotYet);
 }
 
 }  // namespace causeway::conf

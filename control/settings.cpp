@@ -58,6 +58,19 @@ std::vector<ike::ChildSettings> make_children(const conf::Tunnel& tunnel, ike::C
   return children;
 }
 
+tl::expected<dataplane::Setup::CryptoPin, std::string> crypto_pin(const conf::CryptoChoice& choice) {
+  const auto suite = crypto::EspSuite::parse(choice.suite);
+  if (!suite) return tl::unexpected("\"" + choice.suite + "\" is not an ESP suite such as \"aes256gcm16\" or \"aes128-sha256\"");
+  dataplane::Setup::CryptoPin pin{*suite, crypto::level_of(choice.level), crypto::api_of(choice.api)};
+  if (!choice.level.empty() && !pin.level)
+    return tl::unexpected("level \"" + choice.level + "\" is none of \"sse\", \"avx2\", \"avx512\"");
+  if (!choice.api.empty() && !pin.api)
+    return tl::unexpected("api \"" + choice.api + "\" is none of \"direct\", \"job\", \"burst\", \"split\"");
+  if (pin.api && !crypto::EspPlan::has(*suite, *pin.api))
+    return tl::unexpected(choice.suite + " has no api \"" + choice.api + "\"");
+  return pin;
+}
+
 // A name that no other process has, and that says whose it is.
 std::string file_prefix(const std::string& socket) {
   std::string prefix = "causeway";
@@ -130,6 +143,14 @@ tl::expected<Prepared, std::vector<std::string>> prepare(const conf::Config& con
     if (settings->children.empty()) refuse("local_subnets and remote_subnets are needed");
     prepared.peers.push_back(std::move(settings));
   }
+  std::vector<dataplane::Setup::CryptoPin> pins;
+  for (const conf::CryptoChoice& choice : config.crypto) {
+    auto pin = crypto_pin(choice);
+    if (pin)
+      pins.push_back(*pin);
+    else
+      errors.push_back(config.file + ":" + std::to_string(choice.line) + ": crypto: " + pin.error());
+  }
   if (next_slot > dataplane::kMaxChildSlots) {
     errors.push_back(config.file + ": more than " + std::to_string(dataplane::kMaxChildSlots) + " pairs of subnets");
   }
@@ -137,6 +158,7 @@ tl::expected<Prepared, std::vector<std::string>> prepare(const conf::Config& con
 
   prepared.setup = make_setup(config);
   prepared.setup.table = make_table(config, prepared.peers);
+  prepared.setup.crypto = std::move(pins);
   return prepared;
 }
 

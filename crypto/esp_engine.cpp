@@ -1,12 +1,15 @@
 // The batch engine over IPsec-MB.
 //
-// AEADs of AES go through the library's direct calls, everything else through its job manager, where
-// lanes fill across SAs within one batch and are flushed before submit() returns: a lone packet never
+// AES-GCM goes through the library's direct calls, everything else through one of its managers' interfaces (EspApi), as
+// the plan says, where lanes fill across SAs within one batch and are flushed before submit() returns: a lone packet never
 // waits for company. All jobs are checked here first (lengths, multiples of the block) and then submitted
 // unchecked: the library's own check drops a whole burst for one bad job, and unchecked it would read out
 // of bounds. Tags are compared here, in constant time.
 #include "crypto/esp_engine.h"
 
+#include <emmintrin.h>
+
+#include <algorithm>
 #include <cstring>
 
 #include "crypto/esp_engine_mb.h"
@@ -34,6 +37,12 @@ struct Scratch {
 
 // Time depends on the length alone. ICVs are 8 to 32 octets, multiples of 4.
 bool same_tag(const std::uint8_t* a, const std::uint8_t* b, std::size_t octets) {
+  if (octets == 16) {
+    std::array<std::uint64_t, 2> x, y;
+    std::memcpy(x.data(), a, 16);
+    std::memcpy(y.data(), b, 16);
+    return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
+  }
   std::uint32_t difference = 0;
   for (std::size_t i = 0; i < octets; i += 4) {
     std::uint32_t x, y;
@@ -47,14 +56,19 @@ bool same_tag(const std::uint8_t* a, const std::uint8_t* b, std::size_t octets) 
 bool acceptable(const EspJob& job) {
   const std::uint32_t head = kSpiAndSequence + job.key->iv_octets;
   if (job.length <= head || job.length > kMaxEspLength) return false;
-  return (job.length - head) % job.key->block_octets == 0;
+  return ((job.length - head) & (job.key->block_octets - 1U)) == 0;  // blocks are powers of two
 }
 
 // Salt and the explicit IV (RFC 4106 4, RFC 7634 2); for CTR the block counter starts at 1 (RFC 3686 4).
+// Written at once, since the library reads it at once: smaller pieces would have to reach the cache first.
 void make_nonce(const EspJob& job, Scratch& scratch) {
-  std::memcpy(scratch.nonce.data(), job.key->salt.data(), 4);
-  std::memcpy(scratch.nonce.data() + 4, job.esp + kSpiAndSequence, 8);
-  store_be32(scratch.nonce.data() + 12, 1);
+  std::uint32_t salt;
+  std::uint64_t iv;
+  std::memcpy(&salt, job.key->salt.data(), 4);
+  std::memcpy(&iv, job.esp + kSpiAndSequence, 8);
+  const std::uint64_t low = salt | iv << 32, high = iv >> 32 | std::uint64_t{__builtin_bswap32(1)} << 32;
+  _mm_store_si128(reinterpret_cast<__m128i*>(scratch.nonce.data()),
+                  _mm_set_epi64x(static_cast<long long>(high), static_cast<long long>(low)));
 }
 
 // SPI and sequence number, which is 64 bits wide with ESN (RFC 4106 5).
@@ -67,27 +81,6 @@ std::uint32_t make_aad(const EspJob& job, Scratch& scratch) {
   store_be32(scratch.aad.data() + 4, job.sequence_high);
   std::memcpy(scratch.aad.data() + 8, job.esp + 4, 4);
   return 12;
-}
-
-aes_gcm_enc_dec_t gcm_function(const IMB_MGR& manager, std::uint8_t key_octets, bool encrypt) {
-  switch (key_octets) {
-    case 16:
-      return encrypt ? manager.gcm128_enc : manager.gcm128_dec;
-    case 24:
-      return encrypt ? manager.gcm192_enc : manager.gcm192_dec;
-    default:
-      return encrypt ? manager.gcm256_enc : manager.gcm256_dec;
-  }
-}
-
-void compute_gcm(const IMB_MGR& manager, gcm_context_data& context, const EspJob& job, Scratch& scratch, bool encrypt,
-                 std::uint8_t* tag) {
-  make_nonce(job, scratch);
-  const std::uint32_t aad_octets = make_aad(job, scratch);
-  const std::uint32_t head = kSpiAndSequence + job.key->iv_octets;
-  gcm_function(manager, job.key->key_octets, encrypt)(&schedule(*job.key).gcm, &context, job.esp + head, job.esp + head,
-                                                      job.length - head, scratch.nonce.data(), scratch.aad.data(),
-                                                      aad_octets, tag, job.key->icv_octets);
 }
 
 // RFC 4543: everything from SPI to trailer is authenticated, IV included, nothing encrypted; the high half
@@ -111,14 +104,29 @@ void compute_gmac(const IMB_MGR& manager, gcm_context_data& context, const EspJo
   finalize(key, &context, tag, job.key->icv_octets);
 }
 
+void fill_gcm(const EspJob& job, Scratch& scratch, IMB_JOB& out) {
+  out.u.GCM.aad_len_in_bytes = make_aad(job, scratch);
+  out.u.GCM.aad = scratch.aad.data();
+  out.cipher_mode = IMB_CIPHER_GCM;
+  out.hash_alg = IMB_AUTH_AES_GMAC;
+  out.enc_keys = out.dec_keys = &schedule(*job.key).gcm;
+}
+
 void fill_chacha(const EspJob& job, Scratch& scratch, IMB_JOB& out) {
-  const std::uint32_t head = kSpiAndSequence + job.key->iv_octets;
-  make_nonce(job, scratch);
   out.u.CHACHA20_POLY1305.aad_len_in_bytes = make_aad(job, scratch);
   out.u.CHACHA20_POLY1305.aad = scratch.aad.data();
   out.cipher_mode = IMB_CIPHER_CHACHA20_POLY1305;
   out.hash_alg = IMB_AUTH_CHACHA20_POLY1305;
   out.enc_keys = out.dec_keys = schedule(*job.key).chacha.data();
+}
+
+void fill_aead(const EspJob& job, Scratch& scratch, IMB_JOB& out) {
+  const std::uint32_t head = kSpiAndSequence + job.key->iv_octets;
+  if (job.key->kind == EspKey::Kind::gcm)
+    fill_gcm(job, scratch, out);
+  else
+    fill_chacha(job, scratch, out);
+  make_nonce(job, scratch);
   out.key_len_in_bytes = job.key->key_octets;
   out.iv = scratch.nonce.data();
   out.iv_len_in_bytes = 12;
@@ -199,17 +207,22 @@ void settle(EspJob& job, const Scratch& scratch, bool encrypt) {
 
 }  // namespace
 
-std::string_view name(EspLevel level) {
-  switch (level) {
-    case EspLevel::sse:
-      return "sse";
-    case EspLevel::avx2:
-      return "avx2";
-    case EspLevel::avx512:
-      return "avx512";
-  }
-  return "?";
+namespace {
+constexpr std::array<std::string_view, kEspLevels> kLevelNames = {"sse", "avx2", "avx512"};
+constexpr std::array<std::string_view, kEspApis> kApiNames = {"direct", "job", "burst", "split"};
+
+template <typename T>
+std::optional<T> named(std::span<const std::string_view> names, std::string_view name) {
+  const auto it = std::find(names.begin(), names.end(), name);
+  if (it == names.end()) return std::nullopt;
+  return static_cast<T>(it - names.begin());
 }
+}  // namespace
+
+std::string_view name(EspLevel level) { return kLevelNames[static_cast<std::size_t>(level)]; }
+std::string_view name(EspApi api) { return kApiNames[static_cast<std::size_t>(api)]; }
+std::optional<EspLevel> level_of(std::string_view name) { return named<EspLevel>(kLevelNames, name); }
+std::optional<EspApi> api_of(std::string_view name) { return named<EspApi>(kApiNames, name); }
 
 MbManager make_manager(EspLevel level) {
   MbManager manager(alloc_mb_mgr(0));
@@ -232,58 +245,182 @@ struct EspEngine::Impl {
   EspBatch* last = nullptr;
   gcm_context_data context{};
   std::array<Scratch, EspBatch::kMax> scratch{};
+  // By level, key length and direction (encrypt second); null where the level is not used.
+  std::array<std::array<std::array<aes_gcm_enc_dec_t, 2>, 3>, kEspLevels> gcm_calls{};
+  std::array<IMB_JOB, EspBatch::kMax> jobs{};  // for the split interface; the others bring their own
 
+  using Indices = std::span<const std::uint8_t>;  // of a batch's jobs
+  void find_calls();
   void process(EspBatch& batch);
-  void queue(IMB_MGR& manager, EspBatch& batch, std::size_t index, bool encrypt);
-  void finish(EspBatch& batch, IMB_JOB& done, bool encrypt);
+  void direct(EspJob& job, Scratch& scratch, bool encrypt);
+  void queue(EspBatch& batch, Indices all);
+  void by_jobs(IMB_MGR& manager, EspBatch& batch, Indices group);
+  void by_burst(IMB_MGR& manager, EspBatch& batch, Indices group);
+  void by_split(IMB_MGR& manager, EspBatch& batch, Indices group);
+  void fill(EspBatch& batch, std::size_t index, IMB_JOB& out);
+  void finish(EspBatch& batch, const IMB_JOB& done);
   ~Impl() {
     wipe({reinterpret_cast<std::uint8_t*>(&context), sizeof(context)});
     wipe({reinterpret_cast<std::uint8_t*>(scratch.data()), sizeof(scratch)});
   }
 };
 
-void EspEngine::Impl::finish(EspBatch& batch, IMB_JOB& done, bool encrypt) {
+void EspEngine::Impl::find_calls() {
+  for (std::size_t level = 0; level < kEspLevels; ++level) {
+    const IMB_MGR* m = managers.by_level[level].get();
+    if (m == nullptr) continue;
+    gcm_calls[level] = {{{m->gcm128_dec, m->gcm128_enc}, {m->gcm192_dec, m->gcm192_enc}, {m->gcm256_dec, m->gcm256_enc}}};
+  }
+}
+
+// AES-GCM by one call. What the library reads and writes is the packet itself, where it has the shape: SPI and sequence
+// number as they stand are the additional data, the tag to send goes behind the ciphertext.
+void EspEngine::Impl::direct(EspJob& job, Scratch& scratch, bool encrypt) {
+  const EspKey& key = *job.key;
+  const auto call = gcm_calls[static_cast<std::size_t>(key.level)][key.key_octets / 8U - 2U][encrypt ? 1 : 0];
+  make_nonce(job, scratch);
+  const std::uint8_t* aad = job.esp;
+  std::uint64_t aad_octets = kSpiAndSequence;
+  if (key.esn) {
+    aad_octets = make_aad(job, scratch);
+    aad = scratch.aad.data();
+  }
+  std::uint8_t* text = job.esp + kSpiAndSequence + key.iv_octets;
+  std::uint8_t* icv = job.esp + job.length;
+  call(&schedule(key).gcm, &context, text, text, static_cast<std::uint64_t>(icv - text), scratch.nonce.data(), aad,
+       aad_octets, encrypt ? icv : scratch.tag.data(), key.icv_octets);
+  job.status = encrypt || same_tag(scratch.tag.data(), icv, key.icv_octets) ? EspJob::Status::ok
+                                                                           : EspJob::Status::icv_failed;
+}
+
+void EspEngine::Impl::finish(EspBatch& batch, const IMB_JOB& done) {
   const auto index = reinterpret_cast<std::uintptr_t>(done.user_data);
   EspJob& job = batch.jobs[index];
   if (done.status == IMB_STATUS_COMPLETED)
-    settle(job, scratch[index], encrypt);
+    settle(job, scratch[index], batch.direction == EspBatch::Direction::encrypt);
   else
     job.status = EspJob::Status::refused;
 }
 
-void EspEngine::Impl::queue(IMB_MGR& manager, EspBatch& batch, std::size_t index, bool encrypt) {
+void EspEngine::Impl::fill(EspBatch& batch, std::size_t index, IMB_JOB& out) {
+  const bool encrypt = batch.direction == EspBatch::Direction::encrypt;
   const EspJob& job = batch.jobs[index];
-  IMB_JOB& out = *IMB_GET_NEXT_JOB(&manager);
   out.src = job.esp;
   out.cipher_direction = encrypt ? IMB_DIR_ENCRYPT : IMB_DIR_DECRYPT;
   out.chain_order = encrypt ? IMB_ORDER_CIPHER_HASH : IMB_ORDER_HASH_CIPHER;
   out.auth_tag_output = scratch[index].tag.data();
   out.auth_tag_output_len_in_bytes = job.key->digest_octets;
   out.user_data = reinterpret_cast<void*>(index);
-  if (job.key->kind == EspKey::Kind::chacha20_poly1305) {
-    fill_chacha(job, scratch[index], out);
-  } else {
+  if (job.key->kind == EspKey::Kind::separate) {
     fill_cipher(job, scratch[index], encrypt, out);
     fill_hash(job, scratch[index], encrypt, out);
+  } else {
+    fill_aead(job, scratch[index], out);
   }
-  for (IMB_JOB* done = IMB_SUBMIT_JOB_NOCHECK(&manager); done != nullptr; done = IMB_GET_COMPLETED_JOB(&manager))
-    finish(batch, *done, encrypt);
+}
+
+void EspEngine::Impl::by_jobs(IMB_MGR& manager, EspBatch& batch, Indices group) {
+  for (const std::uint8_t index : group) {
+    fill(batch, index, *IMB_GET_NEXT_JOB(&manager));
+    for (IMB_JOB* done = IMB_SUBMIT_JOB_NOCHECK(&manager); done != nullptr; done = IMB_GET_COMPLETED_JOB(&manager))
+      finish(batch, *done);
+  }
+  while (IMB_JOB* done = IMB_FLUSH_JOB(&manager)) finish(batch, *done);
+}
+
+// The manager is empty between batches and takes more than a batch has, so there is always room.
+void EspEngine::Impl::by_burst(IMB_MGR& manager, EspBatch& batch, Indices group) {
+  std::array<IMB_JOB*, EspBatch::kMax> list;
+  const auto count = static_cast<std::uint32_t>(group.size());
+  if (IMB_GET_NEXT_BURST(&manager, count, list.data()) < count) return by_jobs(manager, batch, group);
+  for (std::uint32_t i = 0; i < count; ++i) {
+    fill(batch, group[i], *list[i]);
+    set_session(manager, *list[i]);
+  }
+  std::uint32_t done = IMB_SUBMIT_BURST_NOCHECK(&manager, count, list.data());
+  for (std::uint32_t i = 0; i < done; ++i) finish(batch, *list[i]);
+  while (done < count) {
+    const std::uint32_t more = IMB_FLUSH_BURST(&manager, count - done, list.data());
+    if (more == 0) return;
+    for (std::uint32_t i = 0; i < more; ++i) finish(batch, *list[i]);
+    done += more;
+  }
+}
+
+// Both halves complete all they are given before they return.
+void EspEngine::Impl::by_split(IMB_MGR& manager, EspBatch& batch, Indices group) {
+  const bool encrypt = batch.direction == EspBatch::Direction::encrypt;
+  const EspKey& key = *batch.jobs[group[0]].key;
+  const auto count = static_cast<std::uint32_t>(group.size());
+  for (std::uint32_t i = 0; i < count; ++i) {
+    fill(batch, group[i], jobs[i]);
+    jobs[i].status = IMB_STATUS_BEING_PROCESSED;
+  }
+  const auto cipher = [&] {
+    IMB_SUBMIT_CIPHER_BURST_NOCHECK(&manager, jobs.data(), count, IMB_CIPHER_CBC,
+                                    encrypt ? IMB_DIR_ENCRYPT : IMB_DIR_DECRYPT,
+                                    static_cast<IMB_KEY_SIZE_BYTES>(key.key_octets));
+  };
+  if (encrypt) cipher();
+  IMB_SUBMIT_HASH_BURST_NOCHECK(&manager, jobs.data(), count, static_cast<IMB_HASH_ALG>(key.hash));
+  if (!encrypt) cipher();
+  for (const std::uint8_t index : group) settle(batch.jobs[index], scratch[index], encrypt);
+}
+
+// What goes through the manager, in groups of one suite (nearly always one group), so that its lanes fill.
+void EspEngine::Impl::queue(EspBatch& batch, Indices all) {
+  const auto like = [&batch](std::uint8_t a, std::uint8_t b) {
+    const EspKey &x = *batch.jobs[a].key, &y = *batch.jobs[b].key;
+    return x.family == y.family && x.cipher == y.cipher && x.key_octets == y.key_octets && x.kind == y.kind;
+  };
+  std::array<std::uint8_t, EspBatch::kMax> group, rest;
+  std::array<std::uint8_t, EspBatch::kMax> left;
+  std::copy(all.begin(), all.end(), left.begin());
+  for (std::size_t waiting = all.size(); waiting != 0;) {
+    std::size_t n = 0, others = 0;
+    for (std::size_t i = 0; i < waiting; ++i) (like(left[0], left[i]) ? group[n++] : rest[others++]) = left[i];
+    const EspKey& key = *batch.jobs[group[0]].key;
+    EspPlan::Choice choice = plan.choice(key.family, static_cast<std::uint32_t>(n));
+    if (key.kind == EspKey::Kind::gcm) choice.level = key.level;
+    if (choice.api == EspApi::split && key.cipher != IMB_CIPHER_CBC) choice.api = EspApi::burst;
+    IMB_MGR* manager = managers.get(choice.level);
+    if (manager == nullptr) manager = managers.get(key.level);
+    const Indices members(group.data(), n);
+    switch (choice.api) {
+      case EspApi::direct:
+      case EspApi::job:
+        by_jobs(*manager, batch, members);
+        break;
+      case EspApi::burst:
+        by_burst(*manager, batch, members);
+        break;
+      case EspApi::split:
+        by_split(*manager, batch, members);
+        break;
+    }
+    std::copy_n(rest.begin(), others, left.begin());
+    waiting = others;
+  }
 }
 
 void EspEngine::Impl::process(EspBatch& batch) {
   const bool encrypt = batch.direction == EspBatch::Direction::encrypt;
-  unsigned queued = 0;  // a bit per level
+  std::array<std::uint8_t, EspBatch::kMax> queued;
+  std::size_t waiting = 0;
   for (std::size_t i = 0; i < batch.count; ++i) {
     EspJob& job = batch.jobs[i];
-    IMB_MGR* manager = managers.get(job.key->level);
+    const EspKey& key = *job.key;
+    IMB_MGR* manager = managers.get(key.level);
     if (manager == nullptr || !acceptable(job)) {
       job.status = EspJob::Status::refused;
       continue;
     }
-    switch (job.key->kind) {
+    switch (key.kind) {
       case EspKey::Kind::gcm:
-        compute_gcm(*manager, context, job, scratch[i], encrypt, scratch[i].tag.data());
-        settle(job, scratch[i], encrypt);
+        if (plan.choice(key.family, batch.count).api == EspApi::direct)
+          direct(job, scratch[i], encrypt);
+        else
+          queued[waiting++] = static_cast<std::uint8_t>(i);
         break;
       case EspKey::Kind::gmac:
         compute_gmac(*manager, context, job, scratch[i], scratch[i].tag.data());
@@ -291,26 +428,23 @@ void EspEngine::Impl::process(EspBatch& batch) {
         break;
       case EspKey::Kind::chacha20_poly1305:
       case EspKey::Kind::separate:
-        queue(*manager, batch, i, encrypt);
-        queued |= 1U << static_cast<unsigned>(job.key->level);
+        queued[waiting++] = static_cast<std::uint8_t>(i);
         break;
       case EspKey::Kind::none:
         job.status = EspJob::Status::refused;
         break;
     }
   }
-  for (std::size_t level = 0; level < kEspLevels; ++level) {
-    if ((queued & (1U << level)) == 0) continue;
-    IMB_MGR* manager = managers.by_level[level].get();
-    while (IMB_JOB* done = IMB_FLUSH_JOB(manager)) finish(batch, *done, encrypt);
-  }
+  if (waiting != 0) queue(batch, {queued.data(), waiting});
 }
 
 EspEngine::EspEngine(const EspPlan& plan) : impl_(std::make_unique<Impl>()) {
   impl_->plan = plan;
   for (std::size_t i = 0; i < kEspLevels; ++i)
     if (plan.uses(static_cast<EspLevel>(i))) impl_->managers.by_level[i] = make_manager(static_cast<EspLevel>(i));
+  impl_->find_calls();
 }
+void EspEngine::follow(const EspPlan& plan) { impl_->plan = plan; }
 EspEngine::~EspEngine() = default;
 EspEngine::EspEngine(EspEngine&&) noexcept = default;
 EspEngine& EspEngine::operator=(EspEngine&&) noexcept = default;

@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -26,6 +27,14 @@ namespace causeway::crypto {
 enum class EspLevel : std::uint8_t { sse, avx2, avx512 };
 inline constexpr std::size_t kEspLevels = 3;
 std::string_view name(EspLevel level);
+std::optional<EspLevel> level_of(std::string_view name);
+
+// Its programming interfaces. direct: one call a packet (AES-GCM). job: the job manager. burst: the same with all jobs
+// of a batch at once. split: all packets' ciphers, then all packets' hashes (AES-CBC with HMAC-SHA).
+enum class EspApi : std::uint8_t { direct, job, burst, split };
+inline constexpr std::size_t kEspApis = 4;
+std::string_view name(EspApi api);
+std::optional<EspApi> api_of(std::string_view name);
 
 // What IPsec-MB takes for one packet is bounded (its lanes count in 16 bits); ours is lower still.
 inline constexpr std::uint32_t kMaxEspLength = 16384;
@@ -47,11 +56,21 @@ struct alignas(64) EspKey {
   std::uint8_t cipher = 0;  // IPsec-MB's numbers, for Kind::separate
   std::uint8_t hash = 0;
   std::uint8_t digest_octets = 0;  // what the library is asked for; at least icv_octets
+  std::uint8_t family = 0;  // EspPlan::Family
   std::array<std::uint8_t, 4> salt{};
   alignas(16) std::array<std::uint8_t, 16> iv_seed{};  // unpredictable; see EspJob::esp
 
   alignas(64) std::array<std::byte, 1280> schedule;  // GCM takes 1,008 octets in IPsec-MB 1.3, 1,264 in 2.0
 };
+
+// What a packet of so many octets will read of a key, ahead of its turn: the head, the round keys, and of GCM's powers
+// of the hash key the highest for long packets, the lowest (behind them) for all.
+inline void prefetch(const EspKey& key, std::uint32_t octets) {
+  __builtin_prefetch(&key);
+  const std::byte* schedule = key.schedule.data();
+  for (std::size_t at = 0; at < 256; at += 64) __builtin_prefetch(schedule + at);
+  for (std::size_t at = octets > 256 ? 256 : 768; at < 1024; at += 64) __builtin_prefetch(schedule + at);
+}
 
 struct EspJob {
   enum class Status : std::uint8_t {
@@ -79,35 +98,52 @@ struct EspBatch {
   enum class Direction : std::uint8_t { encrypt, decrypt };
   Direction direction = Direction::encrypt;
   std::uint32_t count = 0;
-  std::array<EspJob, kMax> jobs;
+  union {  // not written before add() gives it out
+    std::array<EspJob, kMax> jobs;
+  };
   EspBatch* next = nullptr;  // the engine's, between submit and collect
 
-  EspJob& add() { return jobs[count++]; }
+  EspBatch() {}
+  EspJob& add() { return jobs[count++] = EspJob{}; }
 };
 
-// Which level serves which suite, chosen once per process before any SA exists: key schedules differ by
-// level, so the choice is stamped in the EspKey.
+// Which level and which interface serve which suite, by how many packets of it a batch has. Chosen once per process
+// before any SA exists: AES-GCM's key schedules differ by level, so it has one for all batches, stamped in the EspKey.
 class EspPlan {
  public:
+  enum Family : std::uint8_t { gcm128, gcm192, gcm256, chacha, md5, sha1, sha256, sha384, sha512, xcbc, kFamilies };
+  static constexpr std::array<std::uint32_t, 3> kBatches = {2, 8, EspBatch::kMax};  // up to so many packets
+  struct Choice {
+    EspLevel level = EspLevel::sse;
+    EspApi api = EspApi::job;
+    bool operator==(const Choice&) const = default;
+  };
+
   // A few milliseconds of measuring on this core: the automatic choice of the library is not the fastest.
   static EspPlan calibrate();
-  // Everything at one level (tests; level must be available()).
-  static EspPlan fixed(EspLevel level);
+  // Everything at one level and, where a suite has it, by one interface (tests; level must be available()).
+  static EspPlan fixed(EspLevel level, EspApi api = EspApi::direct);
   static bool available(EspLevel level);
+  static bool has(const EspSuite& suite, EspApi api);
+  static Family family_of(const EspSuite& suite);
+  // As configured, instead of what was measured. The error is a sentence.
+  tl::expected<void, std::string> pin(const EspSuite& suite, std::optional<EspLevel> level, std::optional<EspApi> api);
 
-  [[nodiscard]] EspLevel level(const EspSuite& suite) const;
+  [[nodiscard]] EspLevel level(const EspSuite& suite) const { return choices_[family_of(suite)].back().level; }
+  [[nodiscard]] const Choice& choice(std::uint8_t family, std::uint32_t packets) const {
+    return choices_[family][packets <= kBatches[0] ? 0 : packets <= kBatches[1] ? 1 : 2];
+  }
   [[nodiscard]] bool uses(EspLevel level) const;
   struct Row {
-    std::string suite;
+    std::string suite;  // or what stands for several: "sha1" for all with HMAC-SHA1
     EspLevel level;
-    std::string_view api;
+    EspApi api;
+    std::uint32_t packets;  // of batches up to so many
   };
-  [[nodiscard]] std::vector<Row> rows() const;  // one per measured family, for operators
-
-  enum Family : std::uint8_t { gcm128, gcm192, gcm256, chacha, md5, sha1, sha256, sha384, sha512, xcbc, kFamilies };
+  [[nodiscard]] std::vector<Row> rows() const;  // for operators
 
  private:
-  std::array<EspLevel, kFamilies> levels_{};
+  std::array<std::array<Choice, kBatches.size()>, kFamilies> choices_{};
 };
 
 class EspEngine {
@@ -122,6 +158,9 @@ class EspEngine {
   tl::expected<void, std::string> expand(const EspSuite& suite, std::span<const std::uint8_t> encryption_key,
                                          std::span<const std::uint8_t> integrity_key,
                                          std::span<const std::uint8_t, 16> iv_seed, EspKey& out) const;
+
+  // Another plan, of the same levels: for measuring.
+  void follow(const EspPlan& plan);
 
   // The batch must stay where it is until collect() returns it. One refused job never fails another.
   void submit(EspBatch& batch);

@@ -154,6 +154,7 @@ tl::expected<void, std::string> expand_key(const IMB_MGR& manager, const EspSuit
   const Octets key = encryption_key.first(cipher->key_octets);
 
   out.esn = suite.esn;
+  out.family = EspPlan::family_of(suite);
   out.key_octets = cipher->key_octets;
   out.iv_octets = cipher->iv_octets;
   out.block_octets = std::max<std::uint8_t>(cipher->block_octets, 4);  // RFC 4303 2.4: ends on four octets

@@ -19,6 +19,7 @@
 #include <variant>
 #include <vector>
 
+#include "crypto/esp_engine.h"
 #include "dataplane/sa_spec.h"
 
 namespace causeway::dataplane {
@@ -110,8 +111,9 @@ struct NeighborStatus {
   std::string port, address, mac, state;  // state: incomplete, reachable, stale, failed
   std::uint64_t age_s = 0;
 };
-struct CryptoStatus {
+struct CryptoStatus {  // what serves a suite in batches of up to so many packets
   std::string suite, level, api;
+  std::uint32_t packets = 0;
 };
 struct PoolStatus {  // for leak tests and `--json counters`
   std::string name;
@@ -137,6 +139,13 @@ struct Setup {
   std::string file_prefix;  // unique per process (from the admin socket's path)
   std::vector<PortSetup> ports;
   TableSpec table;
+  // Instead of what calibration finds; unset: as found.
+  struct CryptoPin {
+    crypto::EspSuite suite;
+    std::optional<crypto::EspLevel> level;
+    std::optional<crypto::EspApi> api;
+  };
+  std::vector<CryptoPin> crypto;
   std::vector<StageClock*> stage_clocks;  // by worker: for the bench; empty: none
 };
 

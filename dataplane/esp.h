@@ -42,8 +42,11 @@ struct EspNotice {
   conf::Endpoint from;  // peer_moved only
 };
 struct EspNotices {
-  EspNotice list[kMaxBurst];
+  union {  // not written before it is used: there is one of these on each burst's stack
+    EspNotice list[kMaxBurst];
+  };
   std::uint16_t count = 0;
+  EspNotices() {}
 };
 
 struct EspInboundOut {

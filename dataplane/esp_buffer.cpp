@@ -35,7 +35,7 @@ rte_mbuf* copy(const rte_mbuf* m, std::uint32_t tail, rte_mempool* pool) {
 
 }  // namespace
 
-rte_mbuf* own_segment(rte_mbuf* m, std::uint32_t head, std::uint32_t tail, rte_mempool* pool, Counter* moved) {
+rte_mbuf* make_own_segment(rte_mbuf* m, std::uint32_t head, std::uint32_t tail, rte_mempool* pool, Counter* moved) {
   const bool usable = ours_alone(m) && rte_pktmbuf_headroom(m) >= head;
   const std::uint32_t behind_first = m->pkt_len - m->data_len;
   const bool roomy = std::uint32_t{m->data_off} + m->data_len + behind_first + tail <= m->buf_len;

@@ -17,7 +17,7 @@ namespace causeway::dataplane {
 namespace {
 
 constexpr std::uint8_t kNextIpv4 = 4, kNextIpv6 = 41;
-constexpr std::uint32_t kTrailer = 2;
+constexpr std::uint32_t kTrailer = 2, kSpiAndSequence = 8;
 constexpr std::uint32_t kLeastIpv6Mtu = 1280;
 constexpr std::uint16_t kDf = RTE_IPV4_HDR_DF_FLAG;
 
@@ -95,8 +95,19 @@ void write_ipv6(const OutboundSa& sa, std::uint8_t* ip, std::uint32_t total, con
   store_be16(ip + 4, total - sa.ip_octets);
 }
 
+// Copies of a constant size are a few instructions, others a call.
+void copy_header(const OutboundSa& sa, std::uint8_t* to) {
+  constexpr std::size_t kNativeV4 = sizeof(rte_ipv4_hdr) + kSpiAndSequence, kUdpV4 = kNativeV4 + sizeof(rte_udp_hdr);
+  if (sa.header_octets == kNativeV4)
+    std::memcpy(to, sa.header, kNativeV4);
+  else if (sa.header_octets == kUdpV4)
+    std::memcpy(to, sa.header, kUdpV4);
+  else
+    std::memcpy(to, sa.header, sa.header_octets);
+}
+
 void write_outer(const OutboundSa& sa, std::uint8_t* ip, std::uint32_t total, const Inner& inner, IpIds& ids) {
-  std::memcpy(ip, sa.header, sa.header_octets);
+  copy_header(sa, ip);
   if (sa.ip_octets == sizeof(rte_ipv4_hdr))
     write_ipv4(sa, ip, total, inner, ids);
   else
@@ -110,7 +121,7 @@ void write_outer(const OutboundSa& sa, std::uint8_t* ip, std::uint32_t total, co
 void write_iv(std::uint8_t* at, std::uint8_t octets, std::uint64_t sequence) {
   if (octets == 0) return;
   store_be64(at, sequence);
-  if (octets > 8) std::memset(at + 8, 0, octets - 8U);
+  if (octets == 16) std::memset(at + 8, 0, 8);
 }
 
 void notice(EspNotices& notices, const OutboundSa& sa, EspNotice::Kind kind) {
@@ -171,29 +182,32 @@ void prepare(const EspContext& context, rte_mbuf* m, crypto::EspBatch& batch, Es
   const std::uint64_t sequence = ++sa.sequence;
   // 4. Room around the inner packet, in one piece; DPDK's headroom and our pools are made for it.
   const std::uint32_t block = sa.sizes.block, iv = sa.sizes.iv, icv = sa.sizes.icv;
-  const std::uint32_t pad = (block - (octets + kTrailer) % block) % block;
+  const std::uint32_t pad = (0U - octets - kTrailer) & (block - 1);  // blocks are powers of two
   const auto head = static_cast<std::uint16_t>(sa.header_octets + iv);
   rte_mbuf* one = own_segment(m, head, pad + kTrailer + icv, context.big, context.linearised);
   if (one == nullptr) return drop(out.drops, m, Drop::no_buffer);
   m = one;
-  auto* trailer =
-      reinterpret_cast<std::uint8_t*>(rte_pktmbuf_append(m, static_cast<std::uint16_t>(pad + kTrailer + icv)));
-  auto* start = reinterpret_cast<std::uint8_t*>(rte_pktmbuf_prepend(m, head));
+  auto* start = rte_pktmbuf_mtod(m, std::uint8_t*) - head;
+  auto* trailer = start + head + octets;
+  m->data_off = static_cast<std::uint16_t>(m->data_off - head);
+  m->pkt_len = head + octets + pad + kTrailer + icv;
+  m->data_len = static_cast<std::uint16_t>(m->pkt_len);
   // 5. Padding, pad length, next header.
-  std::memcpy(trailer, kPadding.data(), pad);
+  // (eight octets at once: what is too much falls where the trailer and the ICV go)
+  std::memcpy(trailer, kPadding.data(), 8);
+  if (pad > 8) std::memcpy(trailer, kPadding.data(), pad);
   trailer[pad] = static_cast<std::uint8_t>(pad);
   trailer[pad + 1] = inner.next_header;
   // 6. Outer headers and IV.
   write_outer(sa, start, m->pkt_len, inner, context.ip_ids);
   write_iv(start + sa.header_octets, sa.sizes.iv, sequence);
   // 7. A job for the engine.
-  crypto::EspJob& job = batch.add();
-  job.key = &sa.key;
-  job.esp = start + sa.header_octets - 8;
-  job.length = 8 + iv + octets + pad + kTrailer;
-  job.sequence_high = static_cast<std::uint32_t>(sequence >> 32);
-  job.status = crypto::EspJob::Status::pending;
-  job.user = m;
+  batch.add() = {.key = &sa.key,
+                 .esp = start + sa.header_octets - 8,
+                 .length = 8 + iv + octets + pad + kTrailer,
+                 .sequence_high = static_cast<std::uint32_t>(sequence >> 32),
+                 .status = crypto::EspJob::Status::pending,
+                 .user = m};
   PacketMeta& sent = meta(m);
   sent.l3_offset = 0;
   sent.esp_offset = static_cast<std::uint16_t>(sa.header_octets - 8);

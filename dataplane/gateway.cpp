@@ -89,6 +89,10 @@ tl::expected<void, StartError> Gateway::start_workers() {
   shared_.rcu = rcu_.get();
 
   plan_ = crypto::EspPlan::calibrate();
+  for (const Setup::CryptoPin& pin : setup_.crypto) {
+    if (auto pinned = plan_->pin(pin.suite, pin.level, pin.api); !pinned)
+      return tl::unexpected(StartError{"crypto: " + pinned.error(), false});
+  }
   engine_.emplace(*plan_);
   std::array<std::uint8_t, SpiCodec::kKeyOctets> key{};
   random_.fill(key);
@@ -191,6 +195,7 @@ void Gateway::publish(const TableSpec& table) {
 }
 
 void Gateway::swap_tables(Tables tables) {
+  tables.generation = ++generation_;
   auto next = std::make_unique<const Tables>(std::move(tables));
   shared_.tables.store(next.get(), std::memory_order_release);
   if (tables_) old_tables_.push_back({rte_rcu_qsbr_start(rcu_.get()), std::move(tables_)});

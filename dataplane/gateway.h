@@ -179,6 +179,7 @@ class Gateway final : public Dataplane {
   std::vector<int> cores_;
   std::vector<int> nodes_;  // NUMA nodes of the workers' cores; SOCKET_ID_ANY: not known
   std::unique_ptr<const Tables> tables_;  // what workers read now
+  std::uint64_t generation_ = 0;
   std::deque<OldTables> old_tables_;
 
   std::uint64_t now_ms_ = 0;

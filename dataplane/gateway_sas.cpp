@@ -198,7 +198,8 @@ std::uint32_t Gateway::effective_mtu(std::uint32_t spi_out, ChildSlot child) con
 
 std::vector<CryptoStatus> Gateway::crypto() const {
   std::vector<CryptoStatus> out;
-  for (const auto& row : plan_->rows()) out.push_back({row.suite, std::string(name(row.level)), std::string(row.api)});
+  for (const auto& row : plan_->rows()) 
+    out.push_back({row.suite, std::string(name(row.level)), std::string(name(row.api)), row.packets});
   return out;
 }
 

@@ -65,6 +65,19 @@ inline bool checksum_holds(const rte_mbuf& m, const rte_ipv4_hdr& ip) {
   if (said == RTE_MBUF_F_RX_IP_CKSUM_GOOD) return true;
   return said != RTE_MBUF_F_RX_IP_CKSUM_BAD && checksum_holds(ip);
 }
+// The same for a header without options.
+inline bool plain_checksum_holds(const std::uint8_t* ip) {
+  std::uint64_t a, b;
+  std::uint32_t c;
+  std::memcpy(&a, ip, 8);
+  std::memcpy(&b, ip + 8, 8);
+  std::memcpy(&c, ip + 16, 4);
+  std::uint64_t sum = (a & 0xffffffff) + (a >> 32) + (b & 0xffffffff) + (b >> 32) + c;
+  sum = (sum & 0xffffffff) + (sum >> 32);
+  sum = (sum & 0xffff) + (sum >> 16);
+  sum = (sum & 0xffff) + (sum >> 16);
+  return (sum & 0xffff) + (sum >> 16) == 0xffff;
+}
 inline void set_checksum(rte_ipv4_hdr& ip) {
   ip.hdr_checksum = 0;
   ip.hdr_checksum = static_cast<std::uint16_t>(~rte_raw_cksum(&ip, header_octets(ip)));

@@ -15,6 +15,7 @@ namespace causeway::dataplane {
 
 struct InboundSa;
 struct OutboundSa;
+struct PolicyRule;
 
 // The largest burst any stage sees. Stages keep their arrays of this size on the stack.
 inline constexpr std::size_t kMaxBurst = 64;
@@ -35,6 +36,7 @@ struct PacketMeta {
   union {
     InboundSa* inbound;
     OutboundSa* outbound;
+    const PolicyRule* rule;       // while it waits in Worker::to_protect_
   } sa{nullptr};
   std::uint64_t sequence = 0;     // of the ESP packet, with the high half where ESN is on
 };

@@ -73,6 +73,20 @@ PolicyTable::PolicyTable(std::span<const PolicySpec> specs, std::span<const Rout
   }
   build(conf::Family::v4, v4_);
   build(conf::Family::v6, v6_);
+  for (const Candidate& candidate : order_) by_address_.push_back(by_address(candidate));
+}
+
+PolicyTable::ByAddress PolicyTable::by_address(const Candidate& candidate) const {
+  const auto any = [](const conf::Selector& s) { return s.protocol == 0 && s.first_port == 0 && s.last_port == 65535; };
+  const PolicyRule& rule = rules_[candidate.rule];
+  ByAddress out{.rule = &rule};
+  if (!any(rule.remote[candidate.remote])) return out;
+  for (const conf::Selector& s : rule.local) {
+    if (s.first.family != conf::Family::v4) continue;
+    if (out.enough || !any(s)) return {.rule = &rule};
+    out = {.rule = &rule, .first = s.first.v4(), .last = s.last.v4(), .enough = true};
+  }
+  return out;
 }
 
 void PolicyTable::build(conf::Family family, Lpm& lpm) {

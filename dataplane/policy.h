@@ -57,6 +57,21 @@ class PolicyTable {
 
   // The rule for a flow from local (source) to remote (destination), or nullptr where none says anything.
   [[nodiscard]] const PolicyRule* match(const Flow& flow) const;
+  // The same for IPv4 where the addresses alone decide; false: they do not. `remote` in network order, `local` as a number.
+  [[nodiscard]] bool match_addresses(const std::uint8_t* remote, std::uint32_t local, const PolicyRule*& rule) const {
+    rule = nullptr;
+    const std::uint32_t value = v4_.lookup(remote);
+    if (value == Lpm::kNone) return true;
+    const Candidates& group = groups_[value - 1];
+    for (std::uint32_t i = group.first; i < group.first + group.count; ++i) {
+      const ByAddress& by = by_address_[i];
+      if (!by.enough) return false;
+      if (local < by.first || local > by.last) continue;
+      rule = by.rule;
+      return true;
+    }
+    return true;
+  }
 
  private:
   struct Candidates {  // of one remote prefix: its own rules in order, then those of the prefixes around it
@@ -65,12 +80,21 @@ class PolicyTable {
   struct Candidate {
     std::uint32_t rule = 0, remote = 0;  // index into rules_, and of one of its remote selectors
   };
+  // A candidate whose selectors ask for nothing but addresses: the remote one matches by its prefix, so what is left is
+  // one range of local ones.
+  struct ByAddress {
+    const PolicyRule* rule = nullptr;
+    std::uint32_t first = 0, last = 0;
+    bool enough = false;
+  };
   void build(conf::Family family, Lpm& lpm);
+  [[nodiscard]] ByAddress by_address(const Candidate& candidate) const;
 
   std::vector<PolicyRule> rules_;
   Lpm v4_, v6_;
   std::vector<Candidates> groups_;
   std::vector<Candidate> order_;
+  std::vector<ByAddress> by_address_;  // as order_
 };
 
 // Whether one side of a selector takes what the packet shows.

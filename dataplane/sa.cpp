@@ -100,6 +100,16 @@ tl::expected<InboundSaPtr, std::string> make_inbound(const SaSpec& spec, const c
   sa->remote_count = static_cast<std::uint16_t>(remote.size());
   for (const conf::Selector& s : local) new (selectors++) CompactSelector(CompactSelector::of(s));
   for (const conf::Selector& s : remote) new (selectors++) CompactSelector(CompactSelector::of(s));
+  const auto whole = [](const CompactSelector& s) {
+    return s.family == 4 && s.protocol == 0 && s.first_port == 0 && s.last_port == 65535;
+  };
+  if (local.size() == 1 && remote.size() == 1 && whole(sa->selectors[0]) && whole(sa->selectors[1])) {
+    sa->one_v4_range = true;
+    sa->local_first = sa->selectors[0].first_v4;
+    sa->local_last = sa->selectors[0].last_v4;
+    sa->remote_first = sa->selectors[1].first_v4;
+    sa->remote_last = sa->selectors[1].last_v4;
+  }
   sa->spi = spec.spi;
   sa->tunnel = spec.tunnel;
   sa->child = spec.child;
@@ -190,6 +200,7 @@ void set_endpoints(OutboundSa& sa, const conf::Endpoint& local, const conf::Endp
   for (const std::uint8_t octet : remote.address.octets)
     sa.ip_id_slot = static_cast<std::uint8_t>(sa.ip_id_slot * 31 + octet);
   build_ip_header(sa, local, remote);
+  sa.way = {};
   std::size_t at = sa.ip_octets;
   if (sa.udp_encap) {
     rte_udp_hdr udp{};

@@ -7,6 +7,7 @@
 
 #include <rte_common.h>
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -39,15 +40,17 @@ struct alignas(RTE_CACHE_LINE_SIZE) InboundSa {
   ChildSlot child = 0;
   bool report_peer_moves = false;
   conf::Cores cores = conf::Cores::single;  // lend: its decryption is lent to other workers (lend.h); automatic: if need be
+  bool soft_told = false, hard_told = false;  // the owner's, once each
+  bool one_v4_range = false;                  // its selectors are one range of IPv4 addresses on each side:
   std::uint16_t local_count = 0, remote_count = 0;
   const CompactSelector* selectors = nullptr;  // local ones first; behind this structure
-  SaLimits limits;
+  std::uint32_t local_first = 0, local_last = 0, remote_first = 0, remote_last = 0;  // those, as numbers
 
   // Written by the owner, per packet.
   alignas(RTE_CACHE_LINE_SIZE) ReplayWindow window;
-  bool soft_told = false, hard_told = false;
-  conf::Endpoint peer;  // where authentic packets come from, as last told to control
+  SaLimits limits;
   alignas(RTE_CACHE_LINE_SIZE) SaCounterBlock counters;
+  conf::Endpoint peer;  // where authentic packets come from, as last told to control; where it may move
 
   // Read only once built.
   crypto::EspKey key;
@@ -102,6 +105,12 @@ struct alignas(RTE_CACHE_LINE_SIZE) OutboundSa {
   alignas(RTE_CACHE_LINE_SIZE) std::uint64_t sequence = 0;  // last used
   std::uint64_t last_sequence = 0;  // the highest that may be used; of a replica: of those taken for this batch
   bool soft_told = false, hard_told = false;
+  // Where its packets leave, as looked up in the tables of that generation.
+  struct Way {
+    std::uint64_t generation = 0;  // 0: not looked up
+    const std::array<std::uint8_t, 6>* mac = nullptr;
+    std::uint16_t port = 0;
+  } way;
   alignas(RTE_CACHE_LINE_SIZE) SaCounterBlock counters;
 
   // Read only once built.

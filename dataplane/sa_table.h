@@ -23,6 +23,9 @@ class SaTable {
     InboundSa* sa = inbound_[codec_.decode(spi).slot];
     return sa != nullptr && sa->spi == spi ? sa : nullptr;
   }
+  [[nodiscard]] InboundSa* const* inbound_slot(const SpiParts& parts) const { return &inbound_[parts.slot]; }
+  // What is in the SPI's slot: it may be another SPI's. For prefetching, without a look at it.
+  [[nodiscard]] InboundSa* find_slot(std::uint32_t spi) const { return inbound_[codec_.decode(spi).slot]; }
   // nullptr where the child has none.
   [[nodiscard]] OutboundSa* find_outbound(ChildSlot child) const {
     return child < kMaxChildSlots ? outbound_[child] : nullptr;
@@ -35,6 +38,9 @@ class SaTable {
   OutboundSa* remove_outbound(ChildSlot child, std::uint32_t spi);
   [[nodiscard]] OutboundSa* find_outbound(ChildSlot child, std::uint32_t spi) const;
 
+  // Above so many SAs, those of a burst are prefetched: fewer are in the cache anyway.
+  static constexpr std::uint32_t kFew = 64;
+  [[nodiscard]] bool many() const { return inbound_count_ + outbound_count_ > kFew; }
   [[nodiscard]] std::uint32_t inbound_count() const { return inbound_count_; }
   [[nodiscard]] std::uint32_t outbound_count() const { return outbound_count_; }
 

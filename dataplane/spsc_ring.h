@@ -46,6 +46,11 @@ class SpscRing {
   }
   bool pop(T& out) { return pop(std::span<T>(&out, 1)) == 1; }
 
+  // Consumer: whether there is nothing to pop, for less than a pop costs.
+  [[nodiscard]] bool drained() const {
+    return tail_.load(std::memory_order_acquire) == head_.load(std::memory_order_relaxed);
+  }
+
   // Either side: exact for the one that asks about its own end, a moment old for the other.
   [[nodiscard]] std::size_t size() const {
     return tail_.load(std::memory_order_acquire) - head_.load(std::memory_order_acquire);

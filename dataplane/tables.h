@@ -28,17 +28,28 @@ class NeighborTable {
     bool used = false;    // of the slot
   };
   NeighborTable() : NeighborTable(std::vector<Entry>{}) {}
-  explicit NeighborTable(const std::vector<Entry>& entries) : slots_(std::bit_ceil(2 * entries.size() + 2)) {
+  explicit NeighborTable(const std::vector<Entry>& entries) : slots_(std::bit_ceil(2 * entries.size() + 2)), mask_(slots_.size() - 1) {
     for (const Entry& e : entries) {
-      std::size_t i = hash(e.port, e.address) & (slots_.size() - 1);
-      while (slots_[i].used) i = (i + 1) & (slots_.size() - 1);
+      std::size_t i = hash(e.port, e.address) & mask_;
+      while (slots_[i].used) i = (i + 1) & mask_;
       slots_[i] = e;
       slots_[i].used = true;
     }
   }
   [[nodiscard]] const Entry* find(std::uint16_t port, const conf::IpAddress& a) const {
-    for (std::size_t i = hash(port, a) & (slots_.size() - 1); slots_[i].used; i = (i + 1) & (slots_.size() - 1)) {
+    for (std::size_t i = hash(port, a) & mask_; slots_[i].used; i = (i + 1) & mask_) {
       if (slots_[i].port == port && slots_[i].address == a) return &slots_[i];
+    }
+    return nullptr;
+  }
+  // The same for IPv4; octets in network order.
+  [[nodiscard]] const Entry* find_v4(std::uint16_t port, const std::uint8_t* address) const {
+    std::uint32_t wanted;
+    std::memcpy(&wanted, address, 4);
+    for (std::size_t i = mix(wanted, 0, port) & mask_; slots_[i].used; i = (i + 1) & mask_) {
+      std::uint32_t found;
+      std::memcpy(&found, slots_[i].address.octets.data(), 4);
+      if (found == wanted && slots_[i].port == port && slots_[i].address.family == conf::Family::v4) return &slots_[i];
     }
     return nullptr;
   }
@@ -48,16 +59,24 @@ class NeighborTable {
     std::uint64_t high, low;
     std::memcpy(&high, a.octets.data(), 8);
     std::memcpy(&low, a.octets.data() + 8, 8);
-    std::uint64_t h = (high ^ (low * 0x9e3779b97f4a7c15ULL) ^ port) * 0xff51afd7ed558ccdULL;
+    return mix(high, low, port);
+  }
+  static std::size_t mix(std::uint64_t high, std::uint64_t low, std::uint16_t port) {
+    const std::uint64_t h = (high ^ (low * 0x9e3779b97f4a7c15ULL) ^ port) * 0xff51afd7ed558ccdULL;
     return h ^ (h >> 32);
   }
   std::vector<Entry> slots_;
+  std::size_t mask_;
 };
 
 struct Tables {
   std::shared_ptr<const RouteTable> routes;
   std::shared_ptr<const PolicyTable> policies;
   std::shared_ptr<const NeighborTable> neighbors;
+  std::uint64_t generation = 0;  // of this value: what a worker remembers of one is void for the next
+
+  // Nothing but routes, policies and neighbors decides: plain.cpp may.
+  [[nodiscard]] bool plain() const { return true; }
 };
 
 }  // namespace causeway::dataplane

@@ -1,7 +1,10 @@
 // ESP in and out of a worker: which worker, which SA, and what becomes of packets before and behind the
 // two ESP stages (esp.h).
+#include <rte_prefetch.h>
+
 #include <algorithm>
 
+#include "dataplane/ethernet.h"
 #include "dataplane/fragment.h"
 #include "dataplane/icmp.h"
 #include "dataplane/ip_header.h"
@@ -13,9 +16,13 @@ namespace causeway::dataplane {
 
 // The SPI says whose it is; what is not ours goes to its owner, who looks it up again.
 void Worker::on_esp(rte_mbuf* m) {
-  const std::uint16_t owner =
-      static_cast<std::uint16_t>(setup_.buckets->worker(setup_.codec->decode(meta(m).spi).bucket));
+  const SpiParts parts = setup_.codec->decode(meta(m).spi);
+  const auto owner = static_cast<std::uint16_t>(setup_.buckets->worker(parts.bucket));
   if (owner != setup_.index) return hand_over(owner, {m, HandOver::Kind::esp, 0});
+  if (sas_.many())
+    rte_prefetch0(sas_.inbound_slot(parts));  // what is in it is fetched when the burst is together
+  else
+    meta(m).sa.inbound = *sas_.inbound_slot(parts);  // whose SPI is compared later
   to_decrypt_.push(m);
   if (to_decrypt_.count == kMaxBurst) decrypt();
 }
@@ -32,7 +39,8 @@ void Worker::decrypt() {
 void Worker::finish_decrypted(const EspInboundOut& out) {
   for (std::uint16_t i = 0; i < out.drops.count; ++i) drop(out.drops.packets[i], meta(out.drops.packets[i]).drop);
   pass_on(out.notices);
-  for (std::uint16_t i = 0; i < out.clear.count; ++i) on_decrypted(out.clear.packets[i]);
+  for (std::uint16_t i = 0; i < out.clear.count; ++i)
+    if (!plain_decrypted(out.clear.packets[i])) on_decrypted(out.clear.packets[i]);
   mark(setup_.stages, Stage::finish);
 }
 
@@ -113,9 +121,11 @@ void Worker::finish() {
 }
 
 void Worker::encrypt() {
-  const Lane batch = to_encrypt_;
+  std::array<rte_mbuf*, kMaxBurst> packets;
+  const std::uint16_t count = to_encrypt_.count;
+  std::copy_n(to_encrypt_.packets, count, packets.begin());
   to_encrypt_.clear();
-  encrypt_burst({batch.packets, batch.count}, true);
+  encrypt_burst({packets.data(), count}, true);
 }
 
 void Worker::encrypt_burst(std::span<rte_mbuf* const> packets, bool again) {
@@ -150,8 +160,15 @@ void Worker::on_too_big(rte_mbuf* m, bool again) {
   encrypt_burst({pieces.data(), n}, false);
 }
 
-// By route alone: our own outer packets never enter a tunnel.
+// By route alone: our own outer packets never enter a tunnel. An SA's outer addresses are always the same, so what was
+// found for one packet holds for the next, until the tables change.
 void Worker::send_outer(rte_mbuf* m) {
+  const OutboundSa::Way& way = meta(m).sa.outbound->way;
+  if (way.generation == tables_->generation && rte_pktmbuf_pkt_len(m) <= setup_.ports[way.port].mtu) {
+    const PortView& port = setup_.ports[way.port];
+    if (!put_ethernet(m, *way.mac, port.mac, port.vlan, ether_type(m))) return drop(m, Drop::no_buffer);
+    return send_frame(m, way.port);
+  }
   const auto ip = read_ip(m, 0);
   const NextHop* hop = ip ? tables_->routes->lookup(ip->family, ip->destination) : nullptr;
   if (hop == nullptr || hop->kind == NextHop::Kind::local || hop->kind == NextHop::Kind::broadcast) {
@@ -163,7 +180,16 @@ void Worker::send_outer(rte_mbuf* m) {
     meta(m).sa.outbound->counters.too_big.add();
     return drop(m, Drop::too_big);
   }
+  remember_way(*meta(m).sa.outbound, *hop, *ip);
   fit_and_send(m, *hop);
+}
+
+// Where nothing about it may have to be told or dropped later: a neighbor that is known to be there.
+void Worker::remember_way(OutboundSa& sa, const NextHop& hop, const IpHeader& ip) {
+  const conf::IpAddress next = hop.kind == NextHop::Kind::gateway ? hop.gateway : ip.destination_address();
+  const NeighborTable::Entry* neighbor = tables_->neighbors->find(hop.port, next);
+  if (neighbor == nullptr || neighbor->failed || neighbor->stale) return;
+  sa.way = {tables_->generation, &neighbor->mac, hop.port};
 }
 
 void Worker::pass_on(const EspNotices& notices) {

@@ -101,6 +101,7 @@ class Worker {
   void encrypt_burst(std::span<rte_mbuf* const> packets, bool again);
   void on_too_big(rte_mbuf* m, bool again);
   void send_outer(rte_mbuf* m);
+  void remember_way(OutboundSa& sa, const NextHop& hop, const IpHeader& ip);
   void clamp(rte_mbuf* m, const IpHeader& ip, const OutboundSa& sa);
   void want(rte_mbuf* m);
   void pass_on(const EspNotices& notices);
@@ -112,6 +113,12 @@ class Worker {
   bool settle(bool idle);
   bool help_others();
   void retire(const RetireReport& what);
+
+  // plain.cpp: the common packet, decided by few looks; what it does not take is untouched
+  bool plain_frame(rte_mbuf* m, std::uint16_t in_port);
+  bool plain_esp(rte_mbuf* m, std::uint32_t total);
+  bool plain_decrypted(rte_mbuf* m);
+  void protect_waiting();
 
   // forward.cpp: policy and routes, on packets that start at their IP header
   void on_clear(rte_mbuf* m);
@@ -156,6 +163,8 @@ class Worker {
   SpscRing<Retiring> retiring_;  // in order
   Retiring first_retiring_{};
   bool retires_ = false;  // first_retiring_ stands for one
+  Lane to_protect_;               // the same: plain packets whose rule is known (meta.rule)
+  std::uint64_t ms_per_tick_;     // times 2^64
   std::vector<TxBuffer> tx_;                   // by port
   std::vector<HandOverBuffer> handing_over_;  // by worker
   std::array<TokenBucket, kPuntClasses> punt_limits_;

@@ -17,7 +17,7 @@ struct RigOptions {
   std::vector<int> cores;  // one worker each
   bool profile = false;
   double seconds = 1.5;  // a measurement takes at most
-  std::size_t pairs = 4000;
+  std::size_t pairs = 20000;
 };
 
 class Rig {

@@ -174,7 +174,6 @@ TEST_CASE("what is understood but not carried out in this version is refused, no
   unfinished(changed("gateway =", "vlan = 7; gateway ="), "t.conf:3: ports.wan.vlan: ");
   unfinished(changed("gateway =", "host = true; gateway ="), "t.conf:3: ports.wan.host: ");
   unfinished(kGood + "rules = ( { name = \"r\"; action = \"deny\"; to = \"10.0.0.0/8\"; } );\n"s, "t.conf:15: rules: ");
-  unfinished(kGood + "crypto = ( { suite = \"aes256gcm16\"; } );\n"s, "t.conf:15: crypto: ");
 }
 
 TEST_CASE("a value of the wrong type is refused with what was wanted and what was found") {

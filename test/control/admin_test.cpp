@@ -102,13 +102,13 @@ TEST_CASE("counters, ports, routes and neighbors have the documented shapes") {
   port.up = true;
   counted.ports = {port};
   counted.workers = {{.core = 1, .rx = 5}};
-  counted.crypto = {{"aes256gcm16", "avx2", "burst"}};
+  counted.crypto = {{"aes256gcm16", "avx2", "burst", 64}};
   counted.pools = {{"mbufs", 8192, 12}};
   const std::string c = at(world.answer(R"({"cmd":"counters"})"), "/result");
   CHECK(at(c, "/drops") == R"({"icv_failed":7})");
   CHECK(at(c, "/ports/0/name") == R"("wan")");
   CHECK(at(c, "/workers/0/rx") == "5");
-  CHECK(at(c, "/crypto") == R"([{"suite":"aes256gcm16","level":"avx2","api":"burst"}])");
+  CHECK(at(c, "/crypto") == R"([{"suite":"aes256gcm16","level":"avx2","api":"burst","packets":64}])");
   CHECK(at(c, "/pools/0/in_use") == "12");
   CHECK(at(world.answer(R"({"cmd":"show-port"})"), "/result/ports/1") == "missing");
   CHECK(at(world.answer(R"({"cmd":"show-port","port":"wan"})"), "/result/ports/0/up") == "true");

@@ -55,6 +55,31 @@ TEST_CASE("A configuration becomes ports, peers, policies and routes") {
   REQUIRE(setup.table.routes.size() == 3);
 }
 
+TEST_CASE("A suite's engine may be pinned; what no engine has is named with its line") {
+  const auto pinned = [](const std::string& crypto) {
+    Ready r(kGood + ("crypto = ( { " + crypto + " } );\n"));
+    return prepare(r.config);
+  };
+  const auto good = pinned("suite = \"aes128-sha256\"; level = \"sse\"; api = \"split\";");
+  REQUIRE(good);
+  REQUIRE(good->setup.crypto.size() == 1);
+  CHECK(good->setup.crypto[0].suite.name() == "aes128-sha256");
+  CHECK(good->setup.crypto[0].level == crypto::EspLevel::sse);
+  CHECK(good->setup.crypto[0].api == crypto::EspApi::split);
+  CHECK_FALSE(pinned("suite = \"aes256gcm16\"; level = \"avx2\";")->setup.crypto[0].api);
+  for (const auto& [text, word] : std::vector<std::pair<std::string, std::string>>{
+           {"suite = \"aes256\";", "aes256"},
+           {"suite = \"rot13\";", "rot13"},
+           {"suite = \"aes256gcm16\"; level = \"avx1024\";", "avx1024"},
+           {"suite = \"aes256gcm16\"; api = \"fast\";", "fast"},
+           {"suite = \"aes256gcm16\"; api = \"split\";", "split"}}) {
+    const auto bad = pinned(text);
+    REQUIRE_FALSE(bad);
+    CHECK(bad.error().at(0).find("t.conf:15: crypto: ") == 0);
+    CHECK(bad.error().at(0).find(word) != std::string::npos);
+  }
+}
+
 TEST_CASE("The route of a prefix is the one with the least distance; others are kept, not used") {
   auto text = changed("tunnels = (", R"(routes = ( { to = "10.9.0.0/16"; via = "192.168.123.9"; distance = 5; },
             { to = "10.9.0.0/16"; via = "192.168.123.8"; },
