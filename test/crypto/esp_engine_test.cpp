@@ -407,6 +407,24 @@ TEST_CASE("keys of a wrong length, suites without integrity and unknown ciphers 
 
 TEST_CASE("calibration picks only levels this CPU has, for every suite") {
   const EspPlan plan = EspPlan::calibrate();
-  CHECK(plan.rows().size() == EspPlan::kFamilies);
-  for (const auto& row : plan.rows()) CHECK(EspPlan::available(row.level));
+  std::set<std::string> suites;
+  for (const auto& row : plan.rows()) {
+    suites.insert(row.suite);
+    CHECK(EspPlan::available(row.level));
+  }
+  CHECK(suites.size() == EspPlan::kFamilies);
+}
+
+TEST_CASE("what is pinned is what the plan says, and what this CPU or suite lacks is refused") {
+  EspPlan plan = EspPlan::calibrate();
+  const EspSuite cbc = *EspSuite::parse("aes128-sha256"), gcm = *EspSuite::parse("aes128gcm16");
+  REQUIRE(plan.pin(cbc, EspLevel::sse, EspApi::split));
+  for (const std::uint32_t packets : {1U, 8U, 64U})
+    CHECK(plan.choice(EspPlan::family_of(cbc), packets) == EspPlan::Choice{EspLevel::sse, EspApi::split});
+  CHECK_FALSE(plan.pin(gcm, std::nullopt, EspApi::split));
+  if (!EspPlan::available(EspLevel::avx512)) CHECK_FALSE(plan.pin(gcm, EspLevel::avx512, std::nullopt));
+  for (const char* name : {"aes128gcm16", "aes256-sha512", "chacha20poly1305", "aes128-sha1-esn"})
+    CHECK(EspSuite::parse(name)->name() == name);
+  for (const char* name : {"", "aes128", "aes128gcm16-sha1", "sha1", "aes128-sha1-", "aes128-sha1-esn-esn"})
+    CHECK_FALSE(EspSuite::parse(name));
 }
