@@ -69,6 +69,7 @@ std::string EspSuite::name() const {
 }
 
 std::optional<EspSuite> EspSuite::parse(std::string_view name) {
+  const std::string_view whole = name;
   const auto word = [&name] {
     const std::string_view first = name.substr(0, name.find('-'));
     name.remove_prefix(std::min(first.size() + 1, name.size()));
@@ -88,9 +89,8 @@ std::optional<EspSuite> EspSuite::parse(std::string_view name) {
     if (integrity == kIntegrities.end() || integrity->id == Integrity::none) return std::nullopt;
     suite.integrity = integrity->id;
   }
-  if (name.empty()) return suite;
   suite.esn = name == "esn";
-  return suite.esn ? std::optional(suite) : std::nullopt;
+  return suite.name() == whole ? std::optional(suite) : std::nullopt;
 }
 
 }  // namespace causeway::crypto
