@@ -29,7 +29,7 @@ class ImportDraft {
 };
 
 std::string_view trimmed(std::string_view text);
-std::vector<std::string_view> split(std::string_view text, std::string_view separators);  // without empty ones
+std::vector<std::string> split(std::string_view text, std::string_view separators);  // copies, without empty ones
 std::vector<std::string_view> lines_of(std::string_view text);  // without their "\n" or "\r\n"
 std::string lower(std::string_view text);
 std::optional<std::uint64_t> whole_number(std::string_view text);
