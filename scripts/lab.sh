@@ -275,6 +275,7 @@ charon {
       ike = $CHARON_LOG
       chd = $CHARON_LOG
       cfg = 2
+      esp = ${ESP_LOG:-1}
     }
   }
 }

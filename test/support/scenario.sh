@@ -6,6 +6,7 @@
 #                             so what it sets is its own; everything started in it is ended after it
 #   step TEXT                 what is tried now: the reason a failure is reported with
 #   expect TEXT CMD...        a step of one command
+#   figure TEXT               a measured value: shown with the result, judged by nobody
 #   is WHAT GOT WANTED        compares two strings
 #   matches WHAT GOT REGEX    and a string with an extended regular expression
 #
@@ -21,6 +22,7 @@ scenarios() {
 }
 
 step() { echo "$*" >"$STATE/step"; echo "== $*"; }
+figure() { echo "$*" >>"$STATE/figures"; echo "figure $*"; }
 expect() { step "$1"; shift; "$@"; }
 is() { [[ $2 == "$3" ]] || { step "$1 is '$2', wanted '$3'"; return 1; }; }
 matches() { grep -qE -- "$3" <<<"$2" || { step "$1 is '$2', wanted something like '$3'"; return 1; }; }
@@ -31,6 +33,7 @@ unanswered() { sed -n 's/.*icmp_seq=\([0-9]*\) .*/\1/p' | awk '{ last = $1; n++ 
 scenario() {
   local title=$1 code=0; shift
   echo "set-up" >"$STATE/step"
+  rm -f "$STATE/figures"
   # Not behind "if" or "||": that would turn off errexit inside.
   set +e
   (set -Eeuo pipefail; "$@") >"$STATE/case.log" 2>&1
@@ -42,6 +45,7 @@ scenario() {
     echo "not ok $NAME: $title: $(<"$STATE/step")"
     keep_logs "$title"
   fi
+  [[ ! -s $STATE/figures ]] || sed 's/^/figure /' "$STATE/figures"
   lab_end_processes
 }
 
