@@ -13,7 +13,6 @@ void check_tunnel(const Tunnel& t, const std::string& key, Report& report) {
   const auto refuse = [&](bool set, const char* name) {
     if (set) report.error(key + "." + name, std::string("this value ") + kNotYet);
   };
-  refuse(t.ike.reauth, "ike.reauth");
   if (!t.translate.empty()) report.error(key + ".translate", kNotYet);
 }
 

@@ -15,8 +15,10 @@ struct Resolve {  // look `name` up; Gateway::resolved() takes the answer
   std::string name;
 };
 
+struct PoliciesChanged {};  // which child carries which packets is another than before: Tunnel::carried() says
+
 using What = std::variant<ike::Send, ike::SendKeepalive, ike::InstallInbound, ike::UseOutbound, ike::RemoveInbound,
-                          ike::RemoveOutbound, ike::EndpointsChanged, ike::Notice, Resolve>;
+                          ike::RemoveOutbound, ike::EndpointsChanged, ike::Notice, Resolve, PoliciesChanged>;
 
 struct Action {
   ike::TunnelId tunnel = 0;

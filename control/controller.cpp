@@ -11,6 +11,7 @@ namespace {
 constexpr Time kLook{1000};
 constexpr Time kFiles{10'000};  // how soon a renewed certificate or list is taken
 constexpr Time kDownPatience{3000};
+constexpr int kMostInGrace = 16;  // inbound SAs of a child
 
 Level level_of(ike::Notice::Level level) {
   switch (level) {
@@ -50,9 +51,22 @@ std::string icmp_text(const dataplane::IcmpError& e) {
 
 }  // namespace
 
+namespace {
+
+ike::ChildSlot first_free_slot(const std::vector<PeerSettingsPtr>& peers) {
+  ike::ChildSlot first = 0;
+  for (const auto& peer : peers) {
+    for (const auto& child : peer->children) first = std::max(first, child.slot + 1);
+  }
+  return first;
+}
+
+}  // namespace
+
 Controller::Controller(conf::Config config, std::vector<PeerSettingsPtr> peers, dataplane::Dataplane& dataplane,
                        Engine engine, crypto::Random& random, Log& log)
     : config_(std::move(config)),
+      slots_(first_free_slot(peers), dataplane::kMaxChildSlots - 1),
       dataplane_(dataplane),
       random_(random),
       log_(log),
@@ -88,10 +102,11 @@ void Controller::step(Time now) {
     run(std::move(actions));
   }
   while (!removals_.empty() && removals_.begin()->first <= now_) {
-    const auto [key, direction] = removals_.begin()->second;
+    const SaKey key = removals_.begin()->second;
     removals_.erase(removals_.begin());
-    remove(direction, key.spi, key.child);
+    remove(dataplane::Direction::inbound, key.spi, key.child);
   }
+  if (policies_changed_) publish_policies();
   if (!waiting_.empty()) end_commands();
 }
 
@@ -138,11 +153,7 @@ void Controller::carry(Action& action, std::uint64_t token) {
   } else if (auto* use = std::get_if<ike::UseOutbound>(&action.what)) {
     install(*use->sa, Direction::outbound, 0);
   } else if (auto* gone_in = std::get_if<ike::RemoveInbound>(&action.what)) {
-    if (gone_in->after > Time(0)) {
-      removals_.emplace(now_ + gone_in->after, std::pair(SaKey{gone_in->spi, gone_in->child}, Direction::inbound));
-    } else {
-      remove(Direction::inbound, gone_in->spi, gone_in->child);
-    }
+    remove_later(gone_in->spi, gone_in->child, gone_in->after);
   } else if (auto* gone_out = std::get_if<ike::RemoveOutbound>(&action.what)) {
     remove(Direction::outbound, gone_out->spi, gone_out->child);
   } else if (auto* moved = std::get_if<ike::EndpointsChanged>(&action.what)) {
@@ -153,10 +164,35 @@ void Controller::carry(Action& action, std::uint64_t token) {
     }
   } else if (auto* notice = std::get_if<ike::Notice>(&action.what)) {
     log_.write(level_of(notice->level), config_.tunnels[id].name, notice->text);
+  } else if (std::holds_alternative<PoliciesChanged>(action.what)) {
+    policies_changed_ = true;
   } else if (auto* resolve = std::get_if<Resolve>(&action.what)) {
     const auto family = gateway_.tunnels()[id]->settings().local.address.family;
     resolver_.ask(id, resolve->name, family);
   }
+}
+
+// A peer that rekeys all the time would pile up SAs in their grace: beyond the bound the oldest goes at once.
+void Controller::remove_later(std::uint32_t spi, ike::ChildSlot child, Time grace) {
+  if (grace <= Time(0)) return remove(dataplane::Direction::inbound, spi, child);
+  const auto same = [&](const auto& entry) { return entry.second.child == child; };
+  if (std::count_if(removals_.begin(), removals_.end(), same) >= kMostInGrace) {
+    const auto oldest = std::find_if(removals_.begin(), removals_.end(), same);
+    const SaKey key = oldest->second;
+    removals_.erase(oldest);
+    remove(dataplane::Direction::inbound, key.spi, key.child);
+  }
+  removals_.emplace(now_ + grace, SaKey{spi, child});
+}
+
+// Once for all that changed in a step: a table is made whole.
+void Controller::publish_policies() {
+  policies_changed_ = false;
+  std::vector<PeerSettingsPtr> peers;
+  for (const auto& tunnel : gateway_.tunnels()) peers.push_back(tunnel->settings_ptr());
+  dataplane_.publish(make_table(config_, peers, [this](ike::TunnelId id) {
+    return Split{gateway_.tunnels()[id]->carried(), slots_.nobody()};
+  }));
 }
 
 void Controller::install(const ike::ChildSa& sa, dataplane::Direction direction, std::uint64_t token) {
@@ -181,7 +217,7 @@ void Controller::handle(dataplane::Event&& event) {
   } else if (const auto* installed = std::get_if<dataplane::Installed>(&event)) {
     on_installed(*installed);
   } else if (const auto* wanted = std::get_if<dataplane::Wanted>(&event)) {
-    gateway_.wanted(wanted->tunnel, wanted->child, now_, actions);
+    gateway_.wanted(wanted->tunnel, wanted->child, {{wanted->source}, {wanted->destination}}, now_, actions);
   } else if (const auto* moved = std::get_if<dataplane::PeerMoved>(&event)) {
     gateway_.peer_moved(moved->tunnel, moved->spi, moved->from, now_, actions);
   } else if (const auto* limit = std::get_if<dataplane::LimitReached>(&event)) {

@@ -15,6 +15,7 @@
 
 #include "conf/config.h"
 #include "control/admin_backend.h"
+#include "control/child_slots.h"
 #include "control/credentials.h"
 #include "control/effect_order.h"
 #include "control/gateway.h"
@@ -46,6 +47,8 @@ class Controller final : public ike::Environment, public AdminBackend {
   std::uint32_t allocate_spi(ike::TunnelId tunnel) override { return dataplane_.allocate_spi(tunnel); }
   void release_spi(std::uint32_t spi) override { dataplane_.release_spi(spi); }
   std::chrono::sys_seconds wall_time() override;
+  ike::ChildSlot allocate_slot() override { return slots_.allocate(); }
+  void release_slot(ike::ChildSlot slot) override { slots_.release(slot); }
 
   // AdminBackend
   [[nodiscard]] std::vector<TunnelReport> tunnels() const override;
@@ -97,7 +100,12 @@ class Controller final : public ike::Environment, public AdminBackend {
     return std::chrono::duration_cast<std::chrono::seconds>(now_ - t).count();
   }
 
+  void publish_policies();
+  void remove_later(std::uint32_t spi, ike::ChildSlot child, Time grace);
+
   conf::Config config_;
+  ChildSlots slots_;
+  bool policies_changed_ = false;
   dataplane::Dataplane& dataplane_;
   crypto::Random& random_;
   Log& log_;
@@ -107,7 +115,7 @@ class Controller final : public ike::Environment, public AdminBackend {
   Time now_{0};
   Time next_look_{0}, next_files_{0};
   CredentialFiles files_;
-  std::multimap<Time, std::pair<SaKey, dataplane::Direction>> removals_;  // inbound SAs in their grace
+  std::multimap<Time, SaKey> removals_;  // inbound SAs in their grace
   std::map<SaKey, Limits> limits_;                                        // of installed SAs, both directions
   std::unordered_map<std::uint32_t, std::uint64_t> packets_in_;           // by inbound SPI, as of the last look
   std::vector<std::uint64_t> keepalives_;                                 // sent, by tunnel

@@ -278,8 +278,8 @@ bool Gateway::idle() const {
   return std::all_of(tunnels_.begin(), tunnels_.end(), [](const auto& t) { return t->idle(); });
 }
 
-void Gateway::wanted(ike::TunnelId id, ike::ChildSlot child, Time now, Actions& out) {
-  if (Tunnel* t = at(id)) t->wanted(child, now, out), refresh(id);
+void Gateway::wanted(ike::TunnelId id, ike::ChildSlot child, const conf::SelectorSet& packet, Time now, Actions& out) {
+  if (Tunnel* t = at(id)) t->wanted(child, packet, now, out), refresh(id);
 }
 
 void Gateway::resolved(ike::TunnelId id, const std::optional<conf::IpAddress>& address, const std::string& error,

@@ -59,7 +59,7 @@ class Gateway {
   void down_all(Time now, Actions& out);  // the daemon ends
   [[nodiscard]] bool idle() const;        // no IKE SA is left
 
-  void wanted(ike::TunnelId tunnel, ike::ChildSlot child, Time now, Actions& out);
+  void wanted(ike::TunnelId tunnel, ike::ChildSlot child, const conf::SelectorSet& packet, Time now, Actions& out);
   void resolved(ike::TunnelId tunnel, const std::optional<conf::IpAddress>& address, const std::string& error, Time now,
                 Actions& out);
   void limit_reached(ike::TunnelId tunnel, std::uint32_t spi, ike::ChildSlot child, bool hard, Time now, Actions& out);

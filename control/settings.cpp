@@ -216,7 +216,29 @@ std::vector<RouteLine> make_routes(const conf::Config& config) {
   return lines;
 }
 
-dataplane::TableSpec make_table(const conf::Config& config, const std::vector<PeerSettingsPtr>& peers) {
+namespace {
+
+dataplane::PolicySpec protect(const ike::PeerSettings& peer, ike::ChildSlot child, const conf::SelectorSet& selectors) {
+  dataplane::PolicySpec spec;
+  spec.tunnel = peer.tunnel;
+  spec.child = child;
+  spec.selectors = selectors;
+  spec.wake_on_traffic = peer.config.start == conf::Start::traffic;
+  spec.route_based = peer.config.route_based();
+  if (!spec.route_based) return spec;
+  spec.selectors.remote.clear();
+  for (const conf::Prefix& to : peer.config.routes) {
+    for (const conf::Selector& remote : selectors.remote) {
+      if (const auto both = remote.intersect(conf::Selector::of(to))) spec.selectors.remote.push_back(*both);
+    }
+  }
+  return spec;
+}
+
+}  // namespace
+
+dataplane::TableSpec make_table(const conf::Config& config, const std::vector<PeerSettingsPtr>& peers,
+                                const std::function<Split(ike::TunnelId)>& split) {
   using Action = dataplane::PolicySpec::Action;
   dataplane::TableSpec table;
   for (const conf::Policy& policy : config.policies) {
@@ -226,18 +248,12 @@ dataplane::TableSpec make_table(const conf::Config& config, const std::vector<Pe
     table.policies.push_back(std::move(spec));
   }
   for (const PeerSettingsPtr& peer : peers) {
+    const Split how = split ? split(peer->tunnel) : Split{};
+    for (const Carried& c : how.carried) table.policies.push_back(protect(*peer, c.child, c.selectors));
     for (const ike::ChildSettings& child : peer->children) {
-      dataplane::PolicySpec spec;
-      spec.tunnel = peer->tunnel;
-      spec.child = child.slot;
-      spec.selectors = child.selectors;
-      spec.wake_on_traffic = peer->config.start == conf::Start::traffic;
-      spec.route_based = peer->config.route_based();
-      if (spec.route_based) {
-        spec.selectors.remote.clear();
-        for (const conf::Prefix& to : peer->config.routes) spec.selectors.remote.push_back(conf::Selector::of(to));
-      }
-      table.policies.push_back(std::move(spec));
+      if (child.part_of != ike::kNoChild) continue;
+      const ike::ChildSlot slot = how.carried.empty() ? child.slot : how.nobody;
+      table.policies.push_back(protect(*peer, slot, child.selectors));
     }
   }
   for (const RouteLine& line : make_routes(config)) {

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,6 +14,7 @@
 #include "conf/config.h"
 #include "conf/loader.h"
 #include "control/engine.h"
+#include "control/tunnel.h"
 #include "control/ike/effects.h"
 #include "crypto/random.h"
 #include "dataplane/dataplane.h"
@@ -36,8 +38,15 @@ dataplane::Setup make_setup(const conf::Config& config);
 // Reads the files of keys and certificates. Every error, each one sentence. `now`: certificates are judged by it.
 tl::expected<Prepared, std::vector<std::string>> prepare(const conf::Config& config, std::chrono::sys_seconds now);
 
+// How a tunnel's packets are shared out among its children where these do not carry what is configured: the rest goes
+// to `nobody`, a slot without SAs.
+struct Split {
+  std::vector<Carried> carried;  // empty: as configured
+  ike::ChildSlot nobody = 0;
+};
 // The security policy and the routes: children in their slots as prepare() gave them out.
-dataplane::TableSpec make_table(const conf::Config& config, const std::vector<PeerSettingsPtr>& peers);
+dataplane::TableSpec make_table(const conf::Config& config, const std::vector<PeerSettingsPtr>& peers,
+                                const std::function<Split(ike::TunnelId)>& split = {});
 
 // One line of `causewayctl routes`; those of RouteSpec carry an index into the configuration's ports.
 struct RouteLine {

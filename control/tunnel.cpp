@@ -4,6 +4,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "control/ike/selectors.h"
+
 namespace causeway::control {
 
 namespace {
@@ -23,7 +25,9 @@ ike::Reason reason_of(ike::Cause cause, std::string text) {
 
 Tunnel::Tunnel(PeerSettingsPtr settings, ike::Environment& environment, const Engine& engine)
     : settings_(std::move(settings)), environment_(environment), engine_(engine) {
-  for (const auto& c : settings_->children) children_.push_back(Child{.slot = c.slot, .name = c.name});
+  for (const auto& c : settings_->children) {
+    children_.push_back(Child{.slot = c.slot, .name = c.name, .selectors = c.selectors});
+  }
 }
 
 // --- events ----------------------------------------------------------------------------------------
@@ -74,11 +78,12 @@ void Tunnel::rekey_ike(Time now, Actions& out) {
   handle(ike->sa->local_spi(), std::move(effects), now, out);
 }
 
-void Tunnel::wanted(ike::ChildSlot slot, Time now, Actions& out) {
+void Tunnel::wanted(ike::ChildSlot slot, const conf::SelectorSet& packet, Time now, Actions& out) {
   const Child* c = child(slot);
   if (c == nullptr || settings_->config.start != conf::Start::traffic || admin_down_) return;
   if (is_up(*c) || traffic_wanted_) return;
   traffic_wanted_ = true;
+  remember_packet(slot, packet);
   reconcile(now, out);
 }
 
@@ -96,7 +101,9 @@ void Tunnel::resolved(const std::optional<conf::IpAddress>& address, const std::
   auto changed = std::make_shared<ike::PeerSettings>(*settings_);
   changed->remote = conf::Endpoint{*address, 500};
   settings_ = std::move(changed);
-  if (wants_up() && ikes_.empty()) start_ike(now, out);
+  if ((wants_up() && ikes_.empty()) || ((renewal_due() || phase_one_missing()) && !connecting())) {
+    start_ike(now, out);
+  }
   reconcile(now, out);
 }
 
@@ -281,13 +288,13 @@ void Tunnel::on_event(std::uint64_t spi, Ike& ike, ike::Effect& effect, Time now
   } else if (const auto* refused = std::get_if<ike::ChildFailed>(&effect)) {
     on_child_failed(ike, *refused, now, out);
   } else if (auto* successor = std::get_if<ike::NewIkeSa>(&effect)) {
-    on_successor(std::move(successor->successor), ike.ours, now);
+    on_successor(std::move(successor->successor), ike, now);
   } else if (const auto* moved = std::get_if<ike::ChildrenMoved>(&effect)) {
     on_children_moved(moved->from != 0 ? moved->from : spi, moved->to);
   } else if (const auto* lost = std::get_if<ike::PhaseOneLost>(&effect)) {
     on_phase_one_lost(ike, lost->reason, now, out);
   } else if (std::holds_alternative<ike::RenewIke>(effect)) {
-    renewing_ = true;
+    on_renewal_due(ike, now, out);
   } else if (const auto* end = std::get_if<ike::IkeClosed>(&effect)) {
     on_closed(ike, end->reason, now, out);
   }
@@ -295,8 +302,11 @@ void Tunnel::on_event(std::uint64_t spi, Ike& ike, ike::Effect& effect, Time now
 
 void Tunnel::on_established(Ike& ike, bool initial_contact, Time now, Actions& out) {
   if (initial_contact) {  // but not those that were made at the same time: the peer did not have them yet
+    const ike::IkeStatus fresh = ike.sa->status();
     for (auto& [spi, other] : ikes_) {
-      if (&other != &ike && (other.established || other.headless) && other.since < ike.made) other.dead = true;
+      if (&other == &ike || !(other.established || other.headless) || other.since >= ike.made) continue;
+      const ike::IkeStatus before = other.sa->status();  // a tunnel to any peer may have several
+      if (before.remote_id == fresh.remote_id && before.local_id == fresh.local_id) other.dead = true;
     }
   }
   ike.established = true;
@@ -330,6 +340,9 @@ void Tunnel::on_child_established(Ike& ike, const ike::ChildEstablished& e, Time
     return;
   }
   ++counts_.children_created;
+  remember_packet(c->slot, std::nullopt);
+  ask_for_the_rest(*e.sa, ike.ours, now, out);
+  c = child(e.sa->child);  // the parts may have moved it
   failures_ = 0;
   reason_ = {};
   evidence_.clear();
@@ -345,6 +358,7 @@ void Tunnel::on_child_closed(Ike& ike, const ike::ChildClosed& e, Time now, Acti
   if (c == nullptr) return;
   if (c->requested_on == ike.sa->local_spi()) c->requested_on = 0;
   if (e.replaced) return;
+  if (c->part_of != ike::kNoChild && !carried_elsewhere(*c, ike.sa->local_spi())) c->asked_once = true;
   c->reason = e.reason;
   c->retry_at = std::max(c->retry_at, now + backoff(c->failures));
   note(now, c->name + " closed: " + e.reason.text);
@@ -365,6 +379,11 @@ void Tunnel::on_child_failed(Ike& ike, const ike::ChildFailed& e, Time now, Acti
     c->requested_on = 0;
     c->reason = e.reason;
     c->retry_at = now + backoff(++c->failures);
+    if (c->part_of != ike::kNoChild) {
+      c->asked_once = true;
+      return say(out, ike::Notice::Level::warning,
+                 c->name + ": the peer leaves " + ike::str(c->selectors) + " out, which does not pass: " + e.reason.text);
+    }
   }
   traffic_wanted_ = false;
   if (ike.ours && !ike.had_child) {  // nothing to keep it for: all is tried anew
@@ -374,16 +393,28 @@ void Tunnel::on_child_failed(Ike& ike, const ike::ChildFailed& e, Time now, Acti
   give_reason(e.reason, now, out);
 }
 
-void Tunnel::on_successor(std::unique_ptr<ike::IkeSa> successor, bool ours, Time now) {
+void Tunnel::on_successor(std::unique_ptr<ike::IkeSa> successor, const Ike& before, Time now) {
   if (!successor) return;
   ++counts_.rekeyed;
   const std::uint64_t next = successor->local_spi();
   Ike& ike = ikes_[next];
   ike.sa = std::move(successor);
-  ike.ours = ours;
+  ike.ours = before.ours;
+  ike.renewing = before.renewing;
   ike.established = true;
   ike.made = ike.since = now;
   ike.had_child = true;
+}
+
+void Tunnel::on_renewal_due(Ike& ike, Time now, Actions& out) {
+  if (settings_->config.ike.version == 1) {
+    renewing_ = true;
+    return;
+  }
+  if (!may_initiate()) return say(out, ike::Notice::Level::info, "it is time that the peer reauthenticates");
+  ike.renewing = true;
+  if (!connecting()) retry_at_ = now;
+  say(out, ike::Notice::Level::debug, "reauthentication: a new IKE SA is begun beside the one in use");
 }
 
 // Not with the successor itself: where both sides rekey at once there are two, and one inherits (RFC 7296 2.8.2).
@@ -421,7 +452,11 @@ void Tunnel::on_closed(Ike& ike, const ike::Reason& reason, Time now, Actions& o
     ++failures_;
     retry_at_ = now + backoff(failures_);
     traffic_wanted_ = false;
-    if (!another) give_reason(reason, now, out);
+    if (another) {
+      say(out, ike::Notice::Level::warning, "a new IKE SA beside the one in use did not come up: " + reason.text);
+    } else {
+      give_reason(reason, now, out);
+    }
     return;
   }
   ++counts_.refused;
@@ -438,7 +473,11 @@ void Tunnel::track(std::uint64_t ike, const ike::Effect& effect, Time now) {
     std::erase_if(c.live, [](const LiveChild& l) { return !l.inbound && !l.outbound; });
   };
   if (const auto* in = std::get_if<ike::InstallInbound>(&effect)) {
-    if (Child* c = child(in->sa->child)) c->live.push_back({in->sa, ike, now, true, false});
+    Child* c = child(in->sa->child);
+    if (c == nullptr && child(in->sa->part_of) != nullptr) {
+      c = &add_part(in->sa->child, in->sa->part_of, in->sa->selectors);
+    }
+    if (c != nullptr) c->live.push_back({in->sa, ike, now, true, false});
   } else if (const auto* use = std::get_if<ike::UseOutbound>(&effect)) {
     if (Child* c = child(use->sa->child)) {
       for (LiveChild& l : c->live) {

@@ -43,6 +43,12 @@ struct LiveChild {  // a pair of ESP SAs that is installed
   bool inbound = false, outbound = false;  // installed, as far as we asked for it
 };
 
+struct Carried {  // packets that a child's SAs are for, as negotiated
+  ike::ChildSlot child = 0;
+  conf::SelectorSet selectors;
+  bool operator==(const Carried&) const = default;
+};
+
 struct NegotiationTimes {
   std::uint64_t count = 0;
   Time min{0}, max{0}, total{0};
@@ -70,7 +76,8 @@ class Tunnel {
   void down(Time now, Actions& out);   // and does not, until up()
   void rekey_child(std::string_view child, Time now, Actions& out);
   void rekey_ike(Time now, Actions& out);
-  void wanted(ike::ChildSlot child, Time now, Actions& out);
+  // `packet`: its addresses, protocol and ports, as one selector each.
+  void wanted(ike::ChildSlot child, const conf::SelectorSet& packet, Time now, Actions& out);
   void resolved(const std::optional<conf::IpAddress>& address, const std::string& error, Time now, Actions& out);
   void limit_reached(std::uint32_t spi, ike::ChildSlot child, bool hard, Time now, Actions& out);
   void install_failed(std::uint32_t spi, ike::ChildSlot child, const std::string& why, Time now, Actions& out);
@@ -111,6 +118,8 @@ class Tunnel {
   [[nodiscard]] std::optional<ike::IkeStatus> ike_status() const;  // of the IKE SA that matters most
   [[nodiscard]] std::vector<LiveChild> live_children() const;      // the one in use of each child that is up
   [[nodiscard]] std::vector<LiveChild> receiving_children() const;  // every one that is installed inbound
+  // Empty where the children carry what is configured; else what each of them carries, and the rest nobody.
+  [[nodiscard]] const std::vector<Carried>& carried() const { return carried_; }
   [[nodiscard]] const std::deque<HistoryEntry>& history() const { return history_; }
   [[nodiscard]] const TunnelCounts& counts() const { return counts_; }
   [[nodiscard]] const NegotiationTimes& negotiation() const { return negotiation_; }
@@ -129,6 +138,7 @@ class Tunnel {
     bool headless = false;                // IKEv1: phase 1 is gone, its children wait for another
     bool inherited = false;               // another IKE SA took its children
     bool dead = false;                    // the peer says that it has forgotten it
+    bool renewing = false;                // a new negotiation is to take its place: closed once that has its children
     Time made{0}, since{0};               // since: made, later: established
     std::optional<Time> duplicate_until;  // a second one: closed then
   };
@@ -140,6 +150,9 @@ class Tunnel {
   struct Child {
     ike::ChildSlot slot = 0;
     std::string name;
+    ike::ChildSlot part_of = ike::kNoChild;  // of a part of what is configured (tunnel_parts.cpp)
+    conf::SelectorSet selectors{};          // what is wanted of it
+    bool asked_once = false;                // a part: it was refused, or the peer closed it
     std::vector<LiveChild> live{};   // oldest first
     std::uint64_t requested_on = 0;  // local SPI of the IKE SA that was asked for it; 0: none
     Time retry_at{0};
@@ -157,20 +170,31 @@ class Tunnel {
   void on_child_established(Ike& ike, const ike::ChildEstablished& e, Time now, Actions& out);
   void on_child_closed(Ike& ike, const ike::ChildClosed& e, Time now, Actions& out);
   void on_child_failed(Ike& ike, const ike::ChildFailed& e, Time now, Actions& out);
-  void on_successor(std::unique_ptr<ike::IkeSa> successor, bool ours, Time now);
+  void on_successor(std::unique_ptr<ike::IkeSa> successor, const Ike& before, Time now);
+  void on_renewal_due(Ike& ike, Time now, Actions& out);
   void on_children_moved(std::uint64_t from, std::uint64_t to);
   void on_closed(Ike& ike, const ike::Reason& reason, Time now, Actions& out);
   // IKEv1, tunnel_phases.cpp: children outlive their phase 1.
   void on_phase_one_lost(Ike& ike, const ike::Reason& reason, Time now, Actions& out);
-  void renew(Time now, Actions& out);
+  void renew_phase_one(Time now, Actions& out);
   void gather_children(Time now, Actions& out);
   [[nodiscard]] static bool outranks(const Ike& a, const Ike& b);
   [[nodiscard]] bool phase_one_missing() const;
   void track(std::uint64_t ike, const ike::Effect& effect, Time now);
 
+  // Parts of children.
+  Child& add_part(ike::ChildSlot slot, ike::ChildSlot part_of, conf::SelectorSet selectors);
+  void ask_for_the_rest(const ike::ChildSa& got, bool ours, Time now, Actions& out);
+  void drop_parts();
+  void tell_children();
+  void remember_packet(ike::ChildSlot slot, const std::optional<conf::SelectorSet>& packet);
+  void update_carried(Actions& out);
+
   // State -> what to do next.
   void reconcile(Time now, Actions& out);
   void connect(Time now, Actions& out);
+  void begin_attempt(Time now, Actions& out);
+  void renew(Time now, Actions& out);
   void start_ike(Time now, Actions& out);
   void start_ike(ike::ChildSlot child, Time now, Actions& out);
   void close_all(Time now, Actions& out);
@@ -178,17 +202,21 @@ class Tunnel {
   void use_held(Time now, Actions& out);
   void close_unwanted(Time now, Actions& out);
   void close_duplicates(Time now, Actions& out);
+  void close_renewed(Time now, Actions& out);
   void create_missing_children(Time now, Actions& out);
   void sweep(Time now, Actions& out);
   void abandon_children_of(std::uint64_t spi, Actions& out);
 
   [[nodiscard]] bool wants_up() const;
   [[nodiscard]] bool needs_name() const;
+  [[nodiscard]] const Ike* best_established() const;
   [[nodiscard]] Ike* best_established();
   [[nodiscard]] const Ike* best() const;
   [[nodiscard]] bool open(std::uint64_t spi) const;  // an IKE SA that is there to stay
   [[nodiscard]] bool is_up(const Child& c) const;
-  [[nodiscard]] bool is_missing(const Child& c) const;
+  [[nodiscard]] bool is_missing(const Child& c, const Ike& on) const;
+  [[nodiscard]] bool renewal_due() const;  // the IKE SA in use is to be replaced, and we may do it
+  [[nodiscard]] bool all_carried_elsewhere(std::uint64_t spi) const;
   [[nodiscard]] bool carried_elsewhere(const Child& c, std::uint64_t spi) const;  // by another IKE SA than `spi`
   [[nodiscard]] bool asked_for_a_child() const;
   [[nodiscard]] bool all_children_up() const;
@@ -208,6 +236,7 @@ class Tunnel {
   std::map<std::uint64_t, Ike> ikes_;  // by local SPI
   std::vector<Child> children_;
   std::vector<HeldOutbound> held_;
+  std::vector<Carried> carried_;
 
   bool begun_ = false;
   bool admin_down_ = false;

@@ -52,7 +52,7 @@ void Tunnel::knocked(Time now, Actions& out) {
   handle(ike->sa->local_spi(), std::move(effects), now, out);
 }
 
-void Tunnel::renew(Time now, Actions& out) {
+void Tunnel::renew_phase_one(Time now, Actions& out) {
   renewing_ = false;
   if (!may_initiate() || connecting()) return;
   start_ike(ike::kNoChild, now, out);

@@ -1,7 +1,5 @@
-// The second half of Tunnel: what to do next, by what is and what is wanted; and what others may know of it.
+// The second half of Tunnel: what to do next, by what is and what is wanted.
 #include <algorithm>
-#include <iterator>
-#include <tuple>
 #include <utility>
 
 #include "control/tunnel.h"
@@ -20,6 +18,8 @@ constexpr Time kDuplicateGrace{30000};  // and for the side whose turn it is not
 
 void Tunnel::reconcile(Time now, Actions& out) {
   sweep(now, out);
+  drop_parts();
+  update_carried(out);
   if (!begun_) return;
   if (admin_down_) {
     close_all(now, out);
@@ -29,18 +29,28 @@ void Tunnel::reconcile(Time now, Actions& out) {
   close_unwanted(now, out);
   close_duplicates(now, out);
   gather_children(now, out);
-  if (renewing_) renew(now, out);
+  if (renewing_) renew_phase_one(now, out);
+  close_renewed(now, out);
   if (best_established() != nullptr) {
     create_missing_children(now, out);
+    renew(now, out);
   } else {
     connect(now, out);
   }
 }
 
 void Tunnel::connect(Time now, Actions& out) {
-  if (resolving_ || connecting() || (retry_at_ && *retry_at_ > now)) return;
   const bool address_missing = needs_name() && !settings_->remote;
-  if (!wants_up() && !address_missing && !phase_one_missing()) return;
+  if (wants_up() || address_missing || phase_one_missing()) begin_attempt(now, out);
+}
+
+// Make before break: what is there serves until the new one has taken over.
+void Tunnel::renew(Time now, Actions& out) {
+  if (renewal_due()) begin_attempt(now, out);
+}
+
+void Tunnel::begin_attempt(Time now, Actions& out) {
+  if (resolving_ || connecting() || (retry_at_ && *retry_at_ > now)) return;
   if (needs_name()) {  // asked again at each attempt: the address behind a name may have changed
     resolving_ = true;
     put(out, settings_->tunnel, Resolve{settings_->config.remote});
@@ -127,7 +137,7 @@ void Tunnel::close_unwanted(Time now, Actions& out) {
 void Tunnel::close_duplicates(Time now, Actions& out) {
   std::vector<std::pair<std::uint64_t, Ike*>> full;
   for (auto& [spi, ike] : ikes_) {
-    if (ike.established && !ike.closing && !ike.closed && has_children(spi)) {
+    if (ike.established && !ike.closing && !ike.closed && !ike.renewing && has_children(spi)) {
       full.emplace_back(spi, &ike);
     } else {
       ike.duplicate_until.reset();
@@ -149,7 +159,13 @@ void Tunnel::close_duplicates(Time now, Actions& out) {
   for (auto& [spi, ike] : full) {
     if (spi == newest->first) continue;
     if (!ike->duplicate_until) ike->duplicate_until = now + grace;
-    if (*ike->duplicate_until <= now) surplus.push_back(spi);
+    if (*ike->duplicate_until > now) continue;
+    // A peer that reauthenticates asks for its children one by one: what the newest has not yet, this one carries.
+    if (all_carried_elsewhere(spi) || newest->second->since + kDuplicateGrace + grace <= now) {
+      surplus.push_back(spi);
+    } else {
+      ike->duplicate_until = now + kSettle;
+    }
   }
   for (const std::uint64_t spi : surplus) {
     say(out, ike::Notice::Level::info, "closing a second IKE SA with the same peer");
@@ -157,14 +173,27 @@ void Tunnel::close_duplicates(Time now, Actions& out) {
   }
 }
 
+// An IKE SA whose place a new one has taken, with all that it carries.
+void Tunnel::close_renewed(Time now, Actions& out) {
+  std::vector<std::uint64_t> done;
+  for (const auto& [spi, ike] : ikes_) {
+    if (!ike.renewing || !ike.established || ike.closing || ike.closed) continue;
+    const Ike* other = best_established();
+    if (other != nullptr && !other->renewing && all_carried_elsewhere(spi)) done.push_back(spi);
+  }
+  for (const std::uint64_t spi : done) {
+    say(out, ike::Notice::Level::info, "reauthenticated: a new IKE SA has taken the place of the one before");
+    close(spi, now, out);
+  }
+}
+
 void Tunnel::create_missing_children(Time now, Actions& out) {
-  if (!wants_up()) return;
   Ike* ike = best_established();
   const std::uint64_t spi = ike->sa->local_spi();
   // One at a time: the peer may have a window of one.
   if (asked_for_a_child()) return;
   for (Child& c : children_) {
-    if (!is_missing(c) || c.retry_at > now) continue;
+    if (!is_missing(c, *ike) || c.retry_at > now) continue;
     c.requested_on = spi;
     ike::Effects effects;
     ike->sa->create_child(c.slot, now, effects);
@@ -207,176 +236,17 @@ std::optional<Time> Tunnel::deadline() const {
   }
   for (const HeldOutbound& h : held_) consider(h.until);
   if (!begun_ || admin_down_) return earliest;
-  const Ike* alive = best();
-  const bool established = alive != nullptr && alive->established;
   const bool wanted = wants_up() || phase_one_missing() || (needs_name() && !settings_->remote);
-  if (!established && !resolving_ && !connecting() && wanted) {
+  if (best_established() == nullptr && !resolving_ && !connecting() && wanted) {
     consider(retry_at_);
   }
-  if (established && wants_up()) {
-    const bool asked = asked_for_a_child();
+  if (renewal_due() && !resolving_ && !connecting()) consider(retry_at_);
+  if (const Ike* on = best_established(); on != nullptr && !asked_for_a_child()) {
     for (const Child& c : children_) {
-      if (is_missing(c) && !asked) consider(c.retry_at);
+      if (is_missing(c, *on)) consider(c.retry_at);
     }
   }
   return earliest;
-}
-
-// --- what it is ------------------------------------------------------------------------------------------
-
-TunnelState Tunnel::state() const {
-  if (any_child_up()) return TunnelState::established;
-  if (admin_down_) return TunnelState::down;
-  for (const auto& [spi, ike] : ikes_) {
-    if (!ike.closing && !ike.closed) return TunnelState::connecting;
-  }
-  return resolving_ ? TunnelState::connecting : TunnelState::down;
-}
-
-std::optional<std::string> Tunnel::down_reason() const {
-  if (state() == TunnelState::established) return std::nullopt;
-  if (reason_.cause != ike::Cause::none || !reason_.text.empty()) return reason_.text;
-  if (state() == TunnelState::connecting) {
-    const Ike* ike = best();
-    if (ike == nullptr) return "connecting: resolving the name " + settings_->config.remote;
-    const std::string stage = ike->sa->status().stage;
-    return stage.empty() ? "connecting" : "connecting: " + stage;
-  }
-  if (!may_initiate()) return "nothing came from the peer yet, and this side only answers";
-  if (settings_->config.start == conf::Start::traffic) return "idle: it starts with the first packet for it";
-  if (settings_->config.start == conf::Start::wait)
-    return "idle: it waits for the peer, or for causewayctl up " + name();
-  return "not started yet";
-}
-
-std::vector<std::uint64_t> Tunnel::local_spis() const {
-  std::vector<std::uint64_t> spis;
-  spis.reserve(ikes_.size());
-  for (const auto& [spi, ike] : ikes_) spis.push_back(spi);
-  return spis;
-}
-
-bool Tunnel::half_open(std::uint64_t local_spi) const {
-  const auto it = ikes_.find(local_spi);
-  return it != ikes_.end() && !it->second.ours && !it->second.established && !it->second.headless;
-}
-
-bool Tunnel::accepts() const { return begun_ && !admin_down_ && settings_->config.role != conf::Role::initiator; }
-
-std::string Tunnel::child_name(ike::ChildSlot slot) const {
-  for (const Child& c : children_) {
-    if (c.slot == slot) return c.name;
-  }
-  return "";
-}
-
-std::optional<ike::IkeStatus> Tunnel::ike_status() const {
-  const Ike* ike = best();
-  if (ike == nullptr || ike->headless) return std::nullopt;
-  return ike->sa->status();
-}
-
-std::vector<LiveChild> Tunnel::live_children() const {
-  std::vector<LiveChild> all;
-  for (const Child& c : children_) {
-    const auto newest = std::find_if(c.live.rbegin(), c.live.rend(), [](const LiveChild& l) { return l.outbound; });
-    if (newest != c.live.rend()) all.push_back(*newest);
-  }
-  return all;
-}
-
-std::vector<LiveChild> Tunnel::receiving_children() const {
-  std::vector<LiveChild> all;
-  for (const Child& c : children_) {
-    std::copy_if(c.live.begin(), c.live.end(), std::back_inserter(all), [](const LiveChild& l) { return l.inbound; });
-  }
-  return all;
-}
-
-bool Tunnel::may_initiate() const {
-  return settings_->config.role != conf::Role::responder && !settings_->config.remote_is_any();
-}
-
-bool Tunnel::wants_up() const {
-  if (admin_down_ || !may_initiate()) return false;
-  return settings_->config.start == conf::Start::now || pressed_ || traffic_wanted_;
-}
-
-bool Tunnel::needs_name() const { return !settings_->config.remote_is_any() && !settings_->config.remote_address(); }
-
-bool Tunnel::connecting() const {
-  return std::any_of(ikes_.begin(), ikes_.end(), [](const auto& entry) {
-    const Ike& ike = entry.second;
-    return ike.ours && !ike.established && !ike.headless && !ike.closing && !ike.closed;
-  });
-}
-
-const Tunnel::Ike* Tunnel::best() const {
-  const Ike* best = nullptr;
-  const auto rank = [](const Ike& i) { return std::tuple(i.established, !i.headless, i.ours, i.since); };
-  for (const auto& [spi, ike] : ikes_) {
-    if (ike.closing || ike.closed) continue;
-    if (best == nullptr || rank(ike) > rank(*best)) best = &ike;
-  }
-  return best;
-}
-
-// The newest that is established: where children are asked for.
-Tunnel::Ike* Tunnel::best_established() {
-  Ike* best = nullptr;
-  for (auto& [spi, ike] : ikes_) {
-    if (!ike.established || ike.closing || ike.closed) continue;
-    const bool better = best == nullptr || (settings_->config.ike.version == 1 ? outranks(ike, *best)
-                                                                                : ike.since >= best->since);
-    if (better) best = &ike;
-  }
-  return best;
-}
-
-bool Tunnel::open(std::uint64_t spi) const {
-  const auto it = ikes_.find(spi);
-  return it != ikes_.end() && !it->second.closing && !it->second.closed;
-}
-
-bool Tunnel::is_up(const Child& c) const {
-  return std::any_of(c.live.begin(), c.live.end(),
-                     [this](const LiveChild& l) { return l.inbound && l.outbound && open(l.ike); });
-}
-
-bool Tunnel::carried_elsewhere(const Child& c, std::uint64_t spi) const {
-  return std::any_of(c.live.begin(), c.live.end(), [&](const LiveChild& l) {
-    return l.outbound && l.ike != spi && open(l.ike) && !ikes_.at(l.ike).dead;
-  });
-}
-
-// Neither up nor on its way to be.
-bool Tunnel::is_missing(const Child& c) const {
-  return std::none_of(c.live.begin(), c.live.end(), [this](const LiveChild& l) { return open(l.ike); });
-}
-
-bool Tunnel::asked_for_a_child() const {
-  return std::any_of(children_.begin(), children_.end(), [this](const Child& c) { return open(c.requested_on); });
-}
-
-bool Tunnel::all_children_up() const {
-  return std::all_of(children_.begin(), children_.end(), [this](const Child& c) { return is_up(c); });
-}
-
-bool Tunnel::any_child_up() const {
-  return std::any_of(children_.begin(), children_.end(), [this](const Child& c) { return is_up(c); });
-}
-
-bool Tunnel::has_children(std::uint64_t spi) const {
-  return std::any_of(children_.begin(), children_.end(), [&](const Child& c) {
-    return std::any_of(c.live.begin(), c.live.end(), [&](const LiveChild& l) { return l.ike == spi && l.outbound; });
-  });
-}
-
-Tunnel::Child* Tunnel::child(ike::ChildSlot slot) {
-  for (Child& c : children_) {
-    if (c.slot == slot) return &c;
-  }
-  return nullptr;
 }
 
 // Doubles from one second to a minute, give or take a quarter, so that peers that fell together do not

@@ -37,10 +37,16 @@ AUTH=psk                   # or cert: certificates of $STATE/pki (test/support/p
 CERT_A=a CERT_B=b          # each side's own certificate and key, with what else goes into its file
 CA_A=ca CA_B=ca            # whom each side trusts
 CRL_A= CRL_B=              # and its revocation list
-IKE_EXTRA=                 # causeway only: more of the group `ike`
 DPD_IDLE=30s               # silence after which the peer is asked
 ENCAP=auto                 # causeway only: auto or force
-TUNNEL_EXTRA=              # causeway only: more lines for the tunnel
+TUNNEL_EXTRA=              # causeway only: more lines for the tunnel, and for its ike and esp groups
+IKE_EXTRA=
+ESP_EXTRA=
+REMOTE=                    # causeway only: what it calls its peer; empty: the address
+STRONGSWAN_EXTRA=          # strongSwan only: more lines for the connection (the last of a key counts)
+CHILD_EXTRA=               # and for its child
+CHILDREN_EXTRA=            # and more children
+CHARON_EXTRA=              # and lines of strongswan.conf
 RAW_ESP=no                 # strongSwan only: native ESP (6.0), else in UDP
 PEER_ROOT=                 # strongSwan only: the root it comes from; empty: this system
 CHARON_LOG=2               # strongSwan only; 4 logs keys
@@ -199,12 +205,13 @@ ports = (
   { name = "wan"; device = "net_af_packet0,iface=wan0"; addresses = ["$wan/24"]; gateway = "$router"; },
   { name = "lan"; device = "net_af_packet1,iface=lan0"; addresses = ["$lan/24"]; }
 );
+${LAB_CAUSEWAY_TOP:-}
 tunnels = (
-  { name = "net"; remote = "$p_wan"; local_id = "$id"; remote_id = "$p_id";
+  { name = "net"; remote = "${REMOTE:-$p_wan}"; local_id = "$id"; remote_id = "$p_id";
     $auth start = "$START"; encap = "$ENCAP";
     ike = { version = 2; proposals = ["${ike//,/\", \"}"]; dpd = { idle = "$DPD_IDLE"; retry = "1s"; tries = 4; }; $IKE_EXTRA };
-    esp = { proposals = ["${esp//,/\", \"}"]; };
-    local_subnets = ["$net"]; remote_subnets = ["$p_net"];
+    esp = { proposals = ["${esp//,/\", \"}"]; $ESP_EXTRA };
+    local_subnets = ["${net//,/\", \"}"]; remote_subnets = ["${p_net//,/\", \"}"];
     $TUNNEL_EXTRA
   }
 );
@@ -309,7 +316,9 @@ connections {
         rekey_time = ${CHILD_REKEY:-1h}
         start_action = none
         dpd_action = clear
+        $CHILD_EXTRA
       }
+      $CHILDREN_EXTRA
     }
   }
 }

@@ -24,6 +24,7 @@ using Time = std::chrono::milliseconds;
 
 using TunnelId = std::uint32_t;   // same numbers as dataplane::TunnelId
 using ChildSlot = std::uint32_t;  // same numbers as dataplane::ChildSlot
+inline constexpr ChildSlot kNoChild = 0xffffffff;  // given to IkeSa::start(): its children are there already (IKEv1)
 
 struct Datagram {
   conf::Endpoint local, remote;  // port 4500 on `local` means: behind the non-ESP marker, which is stripped here
@@ -48,6 +49,7 @@ struct Reason {
 struct ChildSa {
   TunnelId tunnel = 0;
   ChildSlot child = 0;
+  ChildSlot part_of = kNoChild;  // the configured child of which this is one part, beside others; kNoChild: none
   std::uint32_t spi_in = 0, spi_out = 0;  // host order
   crypto::EspSuite suite;
   crypto::Secret encryption_in, integrity_in, encryption_out, integrity_out;  // cipher key with its salt behind
@@ -112,7 +114,9 @@ struct ChildrenMoved {  // the children of this IKE SA (or of `from`) belong to 
 struct PhaseOneLost {  // IKEv1: this IKE SA is gone, its children stay with it until another one inherits them
   Reason reason;
 };
-struct RenewIke {};  // IKEv1: another IKE SA is wanted beside this one, which ends before long
+// Its time is up: another IKE SA is wanted beside it, to take its place. IKEv1: phase 1 ends before long; IKEv2:
+// reauthentication, made before this one is broken.
+struct RenewIke {};
 struct IkeClosed {  // nothing more comes from this IKE SA; its children are gone unless inherited
   Reason reason;
 };

@@ -28,16 +28,19 @@ class Environment {
   virtual std::uint32_t allocate_spi(TunnelId tunnel) = 0;  // inbound ESP SPI, 0: none left
   virtual void release_spi(std::uint32_t spi) = 0;          // for one that was never installed
   virtual std::chrono::sys_seconds wall_time() = 0;         // UTC: certificates are judged by it
+  // A slot for a part of a configured child that the configuration does not know of. kNoChild: none left.
+  virtual ChildSlot allocate_slot() { return kNoChild; }
+  virtual void release_slot(ChildSlot) {}
 };
 
 struct ChildSettings {
   ChildSlot slot = 0;
   std::string name;             // what `status` calls it
   conf::SelectorSet selectors;  // as configured
+  ChildSlot part_of = kNoChild;  // of a part: the configured child
+  // The packet that asks for it, one address each: stands first in the selectors (RFC 7296 2.9).
+  std::optional<conf::SelectorSet> packet = std::nullopt;
 };
-
-// IkeSa::start() for an IKE SA without a child: those it is for are there already (IKEv1).
-inline constexpr ChildSlot kNoChild = 0xffffffff;
 
 // Everything a negotiation with one peer is made of: the tunnel's configuration, resolved. Immutable.
 struct PeerSettings {
@@ -50,7 +53,7 @@ struct PeerSettings {
   std::shared_ptr<const crypto::TrustStore> trust;       // and whom we believe
   crypto::Secret ppk;                                     // RFC 8784; empty: none
   std::uint16_t ike_packet = 1280;       // octets of the largest IP packet with a fragment of an IKE message
-  std::vector<ChildSettings> children;   // at least one
+  std::vector<ChildSettings> children;   // at least one; parts come and go while the tunnel lives
 };
 
 struct ChildStatus {
@@ -95,6 +98,8 @@ class IkeSa {
   virtual void tick(Time now, Effects& out) = 0;
   [[nodiscard]] virtual std::optional<Time> deadline() const = 0;
 
+  // The tunnel's children changed: the same settings but for those.
+  virtual void settings_changed(std::shared_ptr<const PeerSettings>) {}
   virtual void create_child(ChildSlot child, Time now, Effects& out) = 0;
   virtual void close_child(ChildSlot child, Time now, Effects& out) = 0;  // DELETE sent, answer awaited
   virtual void rekey_child(ChildSlot child, Time now, Effects& out) = 0;

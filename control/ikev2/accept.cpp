@@ -65,6 +65,7 @@ void send_init_response(Session& s, const Inbound& in, const SaProposal& taken, 
             ike::KeyExchangePayload{s.suite.key_exchange, std::move(public_value)}.encode());
   chain.add(ike::PayloadType::nonce, s.handshake->nonces.responder);
   add_nat_detection(chain, s);
+  add_notify(chain, ike::NotifyType::childless_ikev2_supported);
   add_extensions(chain, s);
   ike::Bytes response = ike::assemble(header_of(s, ike::Exchange::ike_sa_init, true, 0), chain);
   s.handshake->init_response = response;

@@ -23,14 +23,32 @@ ike::Bytes ts_body(const std::vector<conf::Selector>& selectors) {
   return ts.encode();
 }
 
-Child make_child(Session& s, ike::ChildSlot slot, const ike::Choice& choice, std::uint32_t spi_in,
-                 std::uint32_t spi_out, conf::SelectorSet selectors, const crypto::Secret& shared, const Nonces& nonces,
+// The packet's own addresses first, where the set holds them.
+std::vector<conf::Selector> with_packet(const std::vector<conf::Selector>& selectors,
+                                        const std::vector<conf::Selector>& packet) {
+  std::vector<conf::Selector> all;
+  for (const conf::Selector& p : packet) {
+    if (std::ranges::any_of(selectors, [&](const conf::Selector& s) { return s.contains(p) && s != p; })) {
+      all.push_back(p);
+    }
+  }
+  all.insert(all.end(), selectors.begin(), selectors.end());
+  return all;
+}
+
+// Which child it is.
+struct Place {
+  ike::ChildSlot slot, part_of;
+};
+Child make_child(Session& s, Place place, const ike::Choice& choice, std::uint32_t spi_in, std::uint32_t spi_out,
+                 conf::SelectorSet selectors, const crypto::Secret& shared, const Nonces& nonces,
                  bool we_initiate, ike::Time now) {
   const auto suite = choice.esp_suite();
   ChildKeys k = child_keys(s.suite.prf, s.keys.d, shared, nonces, suite);
   auto sa = std::make_shared<ike::ChildSa>();
   sa->tunnel = s.peer.settings->tunnel;
-  sa->child = slot;
+  sa->child = place.slot;
+  sa->part_of = place.part_of;
   sa->spi_in = spi_in;
   sa->spi_out = spi_out;
   sa->suite = suite;
@@ -54,12 +72,27 @@ Child make_child(Session& s, ike::ChildSlot slot, const ike::Choice& choice, std
   return child;
 }
 
-// The configured child that the peer's selectors fit best: an unused one before one that is up already, then
-// the order of the configuration.
+bool overlap(const conf::SelectorSet& a, const conf::SelectorSet& b) { return ike::narrow(a, b).has_value(); }
+
+// The child that the peer's selectors fit best: an unused one before one that is up already, then the order of the
+// configuration. A peer may ask for what is one child here piece by piece: a piece that has nothing in common with
+// those that are up is a part of its own; one that has takes the place of what it overlaps.
 struct Match {
-  const ike::ChildSettings* child;
+  ike::ChildSlot slot;
+  ike::ChildSlot part_of;
   conf::SelectorSet selectors;
+  bool fresh_slot = false;  // to be given back where nothing comes of it
 };
+std::optional<Match> part_beside(const Session& s, const ike::ChildSettings& child, conf::SelectorSet narrowed) {
+  for (const Child& c : s.children) {
+    const bool kin = c.sa->child == child.slot || c.sa->part_of == child.slot;
+    if (kin && overlap(c.sa->selectors, narrowed)) return Match{c.sa->child, c.sa->part_of, std::move(narrowed)};
+  }
+  const ike::ChildSlot slot = s.env->allocate_slot();
+  if (slot == ike::kNoChild) return std::nullopt;
+  return Match{slot, child.slot, std::move(narrowed), true};
+}
+
 tl::expected<Match, ike::Reason> match_child(const Session& s, const conf::SelectorSet& offered) {
   std::optional<Match> used;
   std::optional<ike::Reason> first_reason;
@@ -70,8 +103,11 @@ tl::expected<Match, ike::Reason> match_child(const Session& s, const conf::Selec
       continue;
     }
     const bool in_use = std::ranges::any_of(s.children, [&](const Child& c) { return c.sa->child == child.slot; });
-    if (!in_use) return Match{&child, std::move(*narrowed)};
-    if (!used) used = Match{&child, std::move(*narrowed)};
+    if (!in_use) {
+      if (used && used->fresh_slot) s.env->release_slot(used->slot);
+      return Match{child.slot, child.part_of, std::move(*narrowed)};
+    }
+    if (!used) used = part_beside(s, child, std::move(*narrowed));
   }
   if (used) return std::move(*used);
   return tl::make_unexpected(
@@ -86,7 +122,9 @@ std::optional<ChildOffer> make_offer(Session& s, const ike::ChildSettings& child
   offer.slot = child.slot;
   offer.spi = s.env->allocate_spi(s.peer.settings->tunnel);
   if (offer.spi == 0) return std::nullopt;
+  offer.part_of = child.part_of;
   offer.selectors = child.selectors;
+  offer.packet = child.packet;
   offer.proposals = std::move(proposals);
   return offer;
 }
@@ -96,8 +134,9 @@ void add_offer_sa(ike::PayloadChain& chain, const ChildOffer& offer) {
 }
 
 void add_offer_selectors(ike::PayloadChain& chain, const ChildOffer& offer) {
-  chain.add(ike::PayloadType::ts_initiator, ts_body(offer.selectors.local));
-  chain.add(ike::PayloadType::ts_responder, ts_body(offer.selectors.remote));
+  const conf::SelectorSet packet = offer.packet.value_or(conf::SelectorSet{});
+  chain.add(ike::PayloadType::ts_initiator, ts_body(with_packet(offer.selectors.local, packet.local)));
+  chain.add(ike::PayloadType::ts_responder, ts_body(with_packet(offer.selectors.remote, packet.remote)));
 }
 
 tl::expected<Child, ike::Reason> take_answer(Session& s, ChildOffer& offer, const ike::Payloads& answer,
@@ -126,64 +165,81 @@ tl::expected<Child, ike::Reason> take_answer(Session& s, ChildOffer& offer, cons
     if (!result) return tl::make_unexpected(reasons::bad_key_exchange(s, result.error()));
     shared = std::move(*result);
   }
-  Child child = make_child(s, offer.slot, *choice, offer.spi, decoded->front().child_spi(), std::move(*selectors),
+  Child child = make_child(s, {offer.slot, offer.part_of}, *choice, offer.spi, decoded->front().child_spi(), std::move(*selectors),
                            shared, nonces, true, now);
   child.replaces = offer.replaces;
   return child;
 }
 
+namespace {
+
+tl::unexpected<Refusal> refusal(ike::NotifyType type, ike::Reason reason, ike::Bytes data = {}) {
+  return tl::make_unexpected(Refusal{type, std::move(data), std::move(reason)});
+}
+
+// As seen from us, the responder: TSr is local, TSi is remote.
+tl::expected<Match, ike::Reason> match_request(const Session& s, const ike::Payloads& request, const Child* rekeyed) {
+  const conf::SelectorSet wanted{request.ts_responder->selectors, request.ts_initiator->selectors};
+  if (rekeyed == nullptr) return match_child(s, wanted);
+  const auto* settings = s.peer.child(rekeyed->sa->child);
+  auto narrowed = ike::narrow(settings == nullptr ? rekeyed->sa->selectors : settings->selectors, wanted);
+  if (!narrowed) return tl::make_unexpected(narrowed.error());
+  return Match{rekeyed->sa->child, rekeyed->sa->part_of, std::move(*narrowed)};
+}
+
+// Our half of the child's own key exchange.
+tl::expected<crypto::Secret, Refusal> exchange_keys(const Session& s, crypto::KeyExchange group,
+                                                    const ike::Payloads& request, Answer& answer) {
+  const auto& theirs = request.key_exchange;
+  if (!theirs || theirs->group != group) {
+    ike::Writer wanted;
+    wanted.be16(static_cast<std::uint16_t>(group));
+    return refusal(ike::NotifyType::invalid_ke_payload, reasons::other_group(s, group), wanted.take());
+  }
+  crypto::SystemKeyExchange exchange;
+  auto response = exchange.respond(group, theirs->value);
+  if (!response) return refusal(ike::NotifyType::invalid_syntax, reasons::bad_key_exchange(s, response.error()));
+  answer.key_exchange = ike::KeyExchangePayload{group, std::move(response->public_value)};
+  return std::move(response->shared);
+}
+
+}  // namespace
+
+bool too_many_pairs(const Session& s, ike::ChildSlot slot) {
+  const auto pairs = std::ranges::count_if(s.children, [&](const Child& c) { return c.sa->child == slot; });
+  return static_cast<std::size_t>(pairs) >= kMaxPairs;
+}
+
 tl::expected<Answer, Refusal> answer_child(Session& s, const ike::Payloads& request, const Nonces& nonces,
                                            bool in_ike_auth, const Child* rekeyed, ike::Time now) {
-  const auto refuse = [](ike::NotifyType type, ike::Reason reason, ike::Bytes data = {}) {
-    return tl::make_unexpected(Refusal{type, std::move(data), std::move(reason)});
-  };
   const auto offered = decode_sa(*request.sa);
-  if (!offered) return refuse(ike::NotifyType::invalid_syntax, reasons::malformed(s, offered.error().text));
+  if (!offered) return refusal(ike::NotifyType::invalid_syntax, reasons::malformed(s, offered.error().text));
   const auto ours = in_ike_auth ? s.peer.esp_without_ke() : s.peer.esp_with_pfs(s.suite.key_exchange);
   const auto choice = ike::select(ours, only_proposals(*offered), {.ignore_key_exchange = in_ike_auth});
-  if (!choice) return refuse(ike::NotifyType::no_proposal_chosen, choice.error());
+  if (!choice) return refusal(ike::NotifyType::no_proposal_chosen, choice.error());
   const std::uint32_t spi_out = offered->at(choice->theirs).child_spi();
   if (spi_out == 0)
-    return refuse(ike::NotifyType::invalid_syntax, reasons::malformed(s, "an ESP proposal without SPI"));
-
-  // As seen from us, the responder: TSr is local, TSi is remote.
-  const conf::SelectorSet wanted{request.ts_responder->selectors, request.ts_initiator->selectors};
-  tl::expected<Match, ike::Reason> match = tl::make_unexpected(ike::Reason{});
-  if (rekeyed != nullptr) {
-    const auto* settings = s.peer.child(rekeyed->sa->child);
-    auto narrowed = ike::narrow(settings == nullptr ? rekeyed->sa->selectors : settings->selectors, wanted);
-    if (narrowed) {
-      match = Match{settings, std::move(*narrowed)};
-    } else {
-      match = tl::make_unexpected(narrowed.error());
-    }
-  } else {
-    match = match_child(s, wanted);
-  }
-  if (!match) return refuse(ike::NotifyType::ts_unacceptable, match.error());
+    return refusal(ike::NotifyType::invalid_syntax, reasons::malformed(s, "an ESP proposal without SPI"));
 
   Answer answer;
   crypto::Secret shared;
   if (choice->key_exchange != crypto::KeyExchange::none && !in_ike_auth) {
-    const auto& theirs = request.key_exchange;
-    if (!theirs || theirs->group != choice->key_exchange) {
-      ike::Writer group;
-      group.be16(static_cast<std::uint16_t>(choice->key_exchange));
-      return refuse(ike::NotifyType::invalid_ke_payload, reasons::other_group(s, choice->key_exchange), group.take());
-    }
-    crypto::SystemKeyExchange exchange;
-    auto response = exchange.respond(choice->key_exchange, theirs->value);
-    if (!response) return refuse(ike::NotifyType::invalid_syntax, reasons::bad_key_exchange(s, response.error()));
-    shared = std::move(response->shared);
-    answer.key_exchange = ike::KeyExchangePayload{choice->key_exchange, std::move(response->public_value)};
+    auto agreed = exchange_keys(s, choice->key_exchange, request, answer);
+    if (!agreed) return tl::make_unexpected(std::move(agreed.error()));
+    shared = std::move(*agreed);
   }
-  const std::uint32_t spi_in = s.env->allocate_spi(s.peer.settings->tunnel);
-  if (spi_in == 0) return refuse(ike::NotifyType::no_additional_sas, reasons::no_spi());
-
-  const ike::ChildSlot slot = rekeyed != nullptr ? rekeyed->sa->child : match->child->slot;
+  auto match = match_request(s, request, rekeyed);
+  if (!match) return refusal(ike::NotifyType::ts_unacceptable, match.error());
+  const std::uint32_t spi_in = too_many_pairs(s, match->slot) ? 0 : s.env->allocate_spi(s.peer.settings->tunnel);
+  if (spi_in == 0) {
+    if (match->fresh_slot) s.env->release_slot(match->slot);
+    return refusal(rekeyed != nullptr ? ike::NotifyType::temporary_failure : ike::NotifyType::no_additional_sas,
+                   reasons::no_spi());
+  }
   answer.ts_i = ts_body(match->selectors.remote);
   answer.ts_r = ts_body(match->selectors.local);
-  answer.child = make_child(s, slot, *choice, spi_in, spi_out, std::move(match->selectors), shared, nonces, false, now);
+  answer.child = make_child(s, {match->slot, match->part_of}, *choice, spi_in, spi_out, std::move(match->selectors),
+                            shared, nonces, false, now);
   if (rekeyed != nullptr) answer.child.replaces = rekeyed->sa->spi_in;
   const SaProposal taken{offered->at(choice->theirs).number, spi_octets(spi_in),
                          in_ike_auth ? choice->proposal().without_key_exchange() : choice->proposal()};

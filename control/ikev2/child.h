@@ -43,6 +43,10 @@ void add_answer(ike::PayloadChain& chain, const Answer& answer);
 
 // --- effects -------------------------------------------------------------------------------------------
 
+// How many pairs of SAs a child may have at once, old ones that wait for their DELETE among them.
+inline constexpr std::size_t kMaxPairs = 16;
+[[nodiscard]] bool too_many_pairs(const Session& s, ike::ChildSlot slot);
+
 // Adds the child and emits InstallInbound.
 Child& install(Session& s, Child child, Step& step);
 // Lets the slot's traffic leave on this child, and takes the former outbound SA away.

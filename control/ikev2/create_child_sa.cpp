@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "control/ike/selectors.h"
 #include "control/ikev2/child.h"
 #include "control/ikev2/reasons.h"
 #include "control/ikev2/rekey.h"
@@ -44,6 +45,11 @@ bool agree_on_group(ChildOffer& offer, crypto::KeyExchange asked, Step& step) {
   return true;
 }
 
+// What a peer gets that takes one pair only (RFC 7296 2.9): that of the packet, or else the first of each side.
+conf::SelectorSet only_pair(const ike::ChildSettings& child) {
+  return ike::single_pair(child.selectors, child.packet.value_or(child.selectors));
+}
+
 // The child a task is about; nothing where the task has become pointless.
 std::optional<ChildOffer> offer_for(Session& s, const Task& task, Step& step) {
   const auto proposals = s.peer.esp_with_pfs(s.suite.key_exchange);
@@ -52,13 +58,19 @@ std::optional<ChildOffer> offer_for(Session& s, const Task& task, Step& step) {
     const bool up =
         std::ranges::any_of(s.children, [&](const Child& c) { return c.sa->child == task.slot && !c.closing; });
     if (settings == nullptr || up) return std::nullopt;
-    auto offer = make_offer(s, *settings, proposals);
+    ike::ChildSettings wanted = *settings;
+    if (task.single_pair) wanted.selectors = only_pair(wanted);
+    auto offer = make_offer(s, wanted, proposals);
     if (!offer) step.out.emplace_back(ike::ChildFailed{task.slot, reasons::no_spi()});
     return offer;
   }
   const Child* old = s.child_by_inbound(task.spi);
   if (old == nullptr || old->closing || old->replaced_by != 0) return std::nullopt;
-  auto offer = make_offer(s, {old->sa->child, {}, old->sa->selectors}, proposals);
+  if (too_many_pairs(s, old->sa->child)) {  // the peer does not delete what it replaced
+    add_task(s, Task{.kind = task.kind, .slot = task.slot, .spi = task.spi, .not_before = step.now + kRefusedRekeyWait});
+    return std::nullopt;
+  }
+  auto offer = make_offer(s, {old->sa->child, {}, old->sa->selectors, old->sa->part_of}, proposals);
   if (offer) offer->replaces = task.spi;
   return offer;
 }
@@ -103,6 +115,11 @@ void on_refusal(Session& s, Task task, const ChildOffer& offer, const ike::Notif
   if (error.type == ike::NotifyType::temporary_failure) {
     if (task.refused >= kTemporaryFailures) return close_politely(s, reasons::out_of_step(s), step);
     return retry_later(s, task, step);
+  }
+  if (error.type == ike::NotifyType::single_pair_required && !rekey && !task.single_pair) {
+    task.single_pair = true;
+    task.not_before = step.now;
+    return add_task(s, task);
   }
   if (error.type == ike::NotifyType::child_sa_not_found && rekey) {
     // It does not know the SA: we forget it as well, and ask for a new one (2.25).

@@ -53,7 +53,7 @@ constexpr std::array kRows = {
         [](const Session& s, const Inbound&) { return s.stage == Stage::auth_sent; }, kNothing, on_ike_auth_response},
     Row{"responder: the peer says who it is, proves it, and asks for the first child", Exchange::ike_auth,
         Direction::request, [](const Session& s, const Inbound&) { return s.stage == Stage::half_open; },
-        kIdI | kSa | kTs, on_ike_auth_request},
+        kIdI, on_ike_auth_request},
     Row{"the peer asks for a child, new or in place of an old one", Exchange::create_child_sa, Direction::request,
         [](const Session& s, const Inbound& in) { return alive(s) && in.payloads.ts_initiator.has_value(); },
         kSa | kNonce | kTs, on_child_request},

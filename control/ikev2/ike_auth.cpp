@@ -9,6 +9,7 @@
 #include "control/ikev2/first_answers.h"
 #include "control/ikev2/ppk.h"
 #include "control/ikev2/reasons.h"
+#include "control/ikev2/reauth.h"
 
 namespace causeway::ikev2 {
 
@@ -43,6 +44,10 @@ void finish_first_child(Session& s, ChildOffer offer, const Inbound& in, const N
   };
   if (!in.payloads.sa) {
     const auto* error = in.payloads.error();
+    if (error != nullptr && error->type == ike::NotifyType::single_pair_required) {
+      s.env->release_spi(offer.spi);
+      return add_task(s, Task{.kind = Task::Kind::create_child, .slot = offer.slot, .single_pair = true});
+    }
     return fail(refused_child(s, offer, error != nullptr ? error->type : ike::NotifyType::no_proposal_chosen));
   }
   auto child = take_answer(s, offer, in.payloads, nonces, true, step.now);
@@ -130,6 +135,7 @@ void on_ike_auth_response(Session& s, const Inbound& in, Step& step) {
   Handshake h = std::move(*s.handshake);
   s.handshake.reset();
   become_established(s, step);
+  take_auth_lifetime(s, p, step.now);
   step.out.emplace_back(ike::IkeEstablished{});
   if (h.child) finish_first_child(s, std::move(*h.child), in, h.nonces, step);
   pump(s, step);
@@ -156,7 +162,14 @@ void on_ike_auth_request(Session& s, const Inbound& in, Step& step) {
   add_certificates(chain, s.peer);
   chain.add(ike::PayloadType::auth, auth->encode());
   if (s.handshake->ppk_used) add_notify(chain, ike::NotifyType::ppk_identity);
+  add_auth_lifetime(chain, s);
   const Nonces nonces = s.handshake->nonces;
+  if (!p.sa || !p.ts_initiator || !p.ts_responder) {  // childless (RFC 6023): CREATE_CHILD_SA brings them
+    become_established(s, step);
+    s.handshake.reset();
+    step.out.emplace_back(ike::IkeEstablished{p.find(ike::NotifyType::initial_contact) != nullptr});
+    return send_reply(s, in, chain, step);
+  }
   auto answer = answer_child(s, p, nonces, true, nullptr, step.now);
   if (answer) {
     chain.add(ike::PayloadType::sa, answer->sa);

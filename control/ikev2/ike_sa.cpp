@@ -65,6 +65,9 @@ class Ikev2Sa final : public ike::IkeSa {
   }
   [[nodiscard]] std::optional<ike::Time> deadline() const override { return ikev2::deadline(session_); }
 
+  void settings_changed(std::shared_ptr<const ike::PeerSettings> settings) override {
+    session_.peer.settings = std::move(settings);
+  }
   void create_child(ike::ChildSlot child, ike::Time now, ike::Effects& out) override {
     request(Task{.kind = Task::Kind::create_child, .slot = child}, now, out);
   }
@@ -100,8 +103,8 @@ class Ikev2Sa final : public ike::IkeSa {
     request(Task{.kind = Task::Kind::liveness}, now, out);
   }
   void peer_moved(const conf::Endpoint& from, ike::Time now, ike::Effects& out) override {
-    if (session_.stage != Stage::established || from == session_.remote || !session_.requests.free()) return;
-    session_.trial = from;
+    if (session_.stage != Stage::established || from == session_.remote) return;
+    session_.sighted = from;
     request(Task{.kind = Task::Kind::liveness}, now, out);
   }
 
@@ -141,7 +144,7 @@ ike::IkeStatus Ikev2Sa::status() const {
   if (s.protection) out.suite = s.suite.name();
   out.established_at = s.established_at;
   out.negotiation_time = s.negotiation_time.value_or(ike::Time{0});
-  out.rekey_at = s.rekey_at;
+  out.rekey_at = s.rekey_at ? s.rekey_at : s.renew_at;
   for (const Child& c : s.children) {
     if (!c.outbound) continue;
     const auto* settings = s.peer.child(c.sa->child);

@@ -70,6 +70,7 @@ void request_informational(Session& s, const Task& task, Step& step) {
       break;
     default:
       ++s.dpd_sent;
+      s.trial = std::exchange(s.sighted, std::nullopt);
       break;
   }
   s.pending.emplace();

@@ -17,6 +17,7 @@
 #include "control/ikev2/ike_auth.h"
 #include "control/ikev2/ike_sa.h"
 #include "control/ikev2/reasons.h"
+#include "control/ikev2/reauth.h"
 #include "control/ikev2/sa_payload.h"
 
 namespace causeway::ikev2 {
@@ -70,7 +71,7 @@ std::unique_ptr<ike::IkeSa> make_successor(const Session& old, const Made& made,
   s.dpd_sent = old.dpd_sent;
   s.dpd_received = old.dpd_received;
   s.retransmitted = old.retransmitted;
-  set_lifetime(s, now);
+  set_lifetime(s, now, &old);
   return sa;
 }
 
@@ -140,6 +141,7 @@ void keep_ours(Session& s, std::unique_ptr<ike::IkeSa> sa, Step& step) {
     loser->close_reason = reasons::replaced();
     loser->give_up_at = step.now + kLeftoverLife;
     loser->rekey_at.reset();
+    loser->renew_at.reset();
     loser->tasks.clear();
   }
   Session& successor = session_of(*sa);
@@ -156,6 +158,48 @@ bool busy_with_children(const Session& s) {
     return true;
   }
   return std::ranges::any_of(s.children, [](const Child& c) { return c.closing; });
+}
+
+// What we make of the peer's request, and the reply that tells it; or how it is refused.
+struct Answered {
+  Made sa;
+  ike::PayloadChain reply;
+};
+tl::expected<Answered, ike::NotifyPayload> answer_rekey(Session& s, const Inbound& in, Step& step) {
+  const auto no = [](ike::NotifyType type, ike::Bytes data = {}) {
+    return tl::make_unexpected(ike::NotifyPayload::of(type, std::move(data)));
+  };
+  const auto offered = decode_sa(*in.payloads.sa);
+  if (!offered) return no(ike::NotifyType::invalid_syntax);
+  const auto choice = ike::select(s.peer.ike_for_rekey(), only_proposals(*offered));
+  if (!choice) {
+    step.warn("the peer's rekey of the IKE SA is refused: " + choice.error().text);
+    return no(ike::NotifyType::no_proposal_chosen);
+  }
+  const SaProposal& theirs = offered->at(choice->theirs);
+  if (theirs.ike_spi() == 0) return no(ike::NotifyType::invalid_syntax);
+  if (in.payloads.key_exchange->group != choice->key_exchange) {
+    ike::Writer group;
+    group.be16(static_cast<std::uint16_t>(choice->key_exchange));
+    return no(ike::NotifyType::invalid_ke_payload, group.take());
+  }
+  crypto::SystemKeyExchange exchange;
+  auto response = exchange.respond(choice->key_exchange, in.payloads.key_exchange->value);
+  if (!response) return no(ike::NotifyType::invalid_syntax);
+
+  Answered out{Made{false,
+                    theirs.ike_spi(),
+                    fresh_ike_spi(*s.env),
+                    *choice,
+                    {*in.payloads.nonce, fresh_nonce(s)},
+                    std::move(response->shared)},
+               {}};
+  const SaProposal taken{theirs.number, spi_octets(out.sa.spi_r), choice->proposal()};
+  out.reply.add(ike::PayloadType::sa, encode_sa(std::span(&taken, 1)));
+  out.reply.add(ike::PayloadType::nonce, out.sa.nonces.responder);
+  out.reply.add(ike::PayloadType::key_exchange,
+                ike::KeyExchangePayload{choice->key_exchange, std::move(response->public_value)}.encode());
+  return out;
 }
 
 }  // namespace
@@ -213,50 +257,21 @@ void on_ike_rekey_request(Session& s, const Inbound& in, Step& step) {
       busy_with_children(s)) {
     return refuse(s, in, ike::NotifyType::temporary_failure, {}, step);
   }
-  const auto offered = decode_sa(*in.payloads.sa);
-  if (!offered) return refuse(s, in, ike::NotifyType::invalid_syntax, {}, step);
-  const auto choice = ike::select(s.peer.ike_for_rekey(), only_proposals(*offered));
-  if (!choice) {
-    step.warn("the peer's rekey of the IKE SA is refused: " + choice.error().text);
-    return refuse(s, in, ike::NotifyType::no_proposal_chosen, {}, step);
-  }
-  const SaProposal& theirs = offered->at(choice->theirs);
-  if (theirs.ike_spi() == 0) return refuse(s, in, ike::NotifyType::invalid_syntax, {}, step);
-  if (in.payloads.key_exchange->group != choice->key_exchange) {
-    ike::Writer group;
-    group.be16(static_cast<std::uint16_t>(choice->key_exchange));
-    return refuse(s, in, ike::NotifyType::invalid_ke_payload, group.take(), step);
-  }
-  crypto::SystemKeyExchange exchange;
-  auto response = exchange.respond(choice->key_exchange, in.payloads.key_exchange->value);
-  if (!response) return refuse(s, in, ike::NotifyType::invalid_syntax, {}, step);
-
-  const Made made{false,
-                  theirs.ike_spi(),
-                  fresh_ike_spi(*s.env),
-                  *choice,
-                  {*in.payloads.nonce, fresh_nonce(s)},
-                  std::move(response->shared)};
-  auto sa = make_successor(s, made, step.now);
+  auto made = answer_rekey(s, in, step);
+  if (!made) return refuse(s, in, made.error().type, std::move(made.error().data), step);
+  auto sa = make_successor(s, made->sa, step.now);
   if (!sa) return refuse(s, in, ike::NotifyType::no_proposal_chosen, {}, step);
-  const SaProposal taken{theirs.number, spi_octets(made.spi_r), choice->proposal()};
-  ike::PayloadChain chain;
-  chain.add(ike::PayloadType::sa, encode_sa(std::span(&taken, 1)));
-  chain.add(ike::PayloadType::nonce, made.nonces.responder);
-  chain.add(ike::PayloadType::key_exchange,
-            ike::KeyExchangePayload{choice->key_exchange, std::move(response->public_value)}.encode());
-
   Session& successor = session_of(*sa);
   step.out.emplace_back(ike::NewIkeSa{std::move(sa)});
   if (ours_waits) {
-    s.pending->rival = Rival{lowest(made.nonces), 0};
+    s.pending->rival = Rival{lowest(made->sa.nonces), 0};
     s.rival_successor = successor.link;
     successor.predecessor = s.link;
   } else {
     inherit(s, successor, step);
     s.give_up_at = step.now + kLeftoverLife;
   }
-  send_reply(s, in, chain, step);
+  send_reply(s, in, made->reply, step);
 }
 
 void peer_uses(Session& s, Step& step) {
@@ -280,6 +295,7 @@ void inherit(Session& from, Session& heir, Step& step) {
   }
   from.tasks.clear();
   from.rekey_at.reset();
+  from.renew_at.reset();
   from.replaced = true;
   from.successor = to.link;
   if (!from.close_reason) from.close_reason = reasons::replaced();

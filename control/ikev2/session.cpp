@@ -104,7 +104,9 @@ void send_again(Session& s, Step& step) {
   if (repeat_with_cookie(s, step)) return;
   ++s.retransmitted;
   cut_smaller(s);
-  send_datagrams(s, s.requests.request(), s.local, s.trial.value_or(s.remote), step);
+  // An authentic packet can be sent from anywhere by whoever caught it: the old address is asked as well.
+  const bool old_one = s.trial && s.requests.timer() && s.requests.timer()->transmissions() % 2 == 0;
+  send_datagrams(s, s.requests.request(), s.local, old_one ? s.remote : s.trial.value_or(s.remote), step);
 }
 
 void send_reply(Session& s, const Inbound& request, const ike::PayloadChain& payloads, Step& step) {
@@ -177,13 +179,6 @@ ike::Time rekey_time(Session& s, ike::Time now, conf::Seconds lifetime) {
   // Between 80 and 90 % of the lifetime: time enough to try again should the peer be busy.
   const auto jitter = static_cast<std::int64_t>(s.env->random().below(1000));
   return now + ike::Time{ms * 8 / 10 + ms / 10 * jitter / 1000};
-}
-
-void set_lifetime(Session& s, ike::Time now) {
-  const conf::Seconds lifetime = s.peer.config().ike.lifetime;
-  if (lifetime.count() <= 0) return;
-  s.rekey_at = rekey_time(s, now, lifetime);
-  s.expire_at = now + std::chrono::duration_cast<ike::Time>(lifetime);
 }
 
 void finish(Session& s, ike::Reason reason, Step& step) {

@@ -66,6 +66,7 @@ struct Task {
   ike::Time not_before{0};
   int refused = 0;                                        // how often the peer asked us to try later
   crypto::KeyExchange group = crypto::KeyExchange::none;  // the one the peer asked for
+  bool single_pair = false;                               // it takes one pair of selectors for each child only
 };
 
 // One pair of ESP SAs under this IKE SA.
@@ -85,7 +86,9 @@ struct Child {
 struct ChildOffer {
   ike::ChildSlot slot = 0;
   std::uint32_t spi = 0;  // ours, inbound
+  ike::ChildSlot part_of = ike::kNoChild;
   conf::SelectorSet selectors;
+  std::optional<conf::SelectorSet> packet;  // stands before them
   std::vector<ike::Proposal> proposals;
   std::uint32_t replaces = 0;
   ike::Bytes nonce;
@@ -215,11 +218,13 @@ class Session {
   bool initial_contact = true;            // initiator: we hold no other IKE SA with this peer
   std::optional<ike::Reason> close_reason;
   std::optional<ike::NotifyType> close_notify;  // goes with the DELETE: why, as far as the RFC tells a peer
-  std::optional<conf::Endpoint> trial;          // a new address of the peer, believed once it answers there
+  std::optional<conf::Endpoint> sighted;        // where an authentic ESP packet of the peer came from
+  std::optional<conf::Endpoint> trial;          // the same, being tried: believed once the peer answers there
 
   ike::Time started_at{0}, established_at{0}, last_heard{0}, last_sent{0};
   std::optional<ike::Time> negotiation_time;
   std::optional<ike::Time> rekey_at, expire_at, give_up_at;
+  std::optional<ike::Time> renew_at;  // reauthentication: the tunnel is asked for a new IKE SA then
   std::uint64_t dpd_sent = 0, dpd_received = 0, retransmitted = 0;
 
   [[nodiscard]] std::uint64_t spi_ours() const { return initiator ? spi_i : spi_r; }
@@ -263,8 +268,6 @@ void retry_later(Session& s, Task task, Step& step);
 void pump(Session& s, Step& step);
 // A moment before `lifetime` ends, jittered, so that both ends do not rekey at once (2.8).
 ike::Time rekey_time(Session& s, ike::Time now, conf::Seconds lifetime);
-// Starts the clocks of the IKE SA's own lifetime.
-void set_lifetime(Session& s, ike::Time now);
 // The end: children removed unless a successor has them, IkeClosed, nothing more.
 void finish(Session& s, ike::Reason reason, Step& step);
 // Tells the peer first: DELETE of the IKE SA, then finish() with `reason`.

@@ -91,6 +91,7 @@ std::optional<ike::Time> deadline(const Session& s) {
   consider(keepalive_at(s));
   if (alive(s)) {
     consider(s.rekey_at);
+    consider(s.renew_at);
     consider(s.expire_at);
     for (const Child& c : s.children) {
       consider(c.rekey_at);
@@ -115,6 +116,10 @@ void tick(Session& s, Step& step) {
   if (s.rekey_at && *s.rekey_at <= step.now) {
     s.rekey_at.reset();
     if (s.stage == Stage::established && !s.replaced) add_task(s, Task{.kind = Task::Kind::rekey_ike});
+  }
+  if (s.renew_at && *s.renew_at <= step.now) {
+    s.renew_at.reset();
+    if (s.stage == Stage::established && !s.replaced && !s.redundant) step.out.emplace_back(ike::RenewIke{});
   }
   if (s.expire_at && *s.expire_at <= step.now) {
     s.expire_at.reset();

@@ -162,8 +162,6 @@ TEST_CASE("what is understood but not carried out in this version is refused, no
     CHECK(load_good(text).ok());
   };
   CHECK(load_text(kGood, "t.conf", {.check_proposal = {}, .check_unfinished = true, .check_files = false}).ok());
-
-  unfinished(in_tunnel("ike = { reauth = true; };"), "t.conf:10: tunnels.hangzhou.ike.reauth: ");
   unfinished(in_tunnel("ike = { ppk_id = \"x\"; ppk_file = \"y\"; };"), "t.conf:10: tunnels.hangzhou.ike.ppk_id: ");
   unfinished(in_tunnel("auth = \"cert\"; cert = \"c\"; key = \"k\"; ca = \"a\";"),
              "t.conf:10: tunnels.hangzhou.auth: ");

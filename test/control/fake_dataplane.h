@@ -41,6 +41,7 @@ class Wire {
 class FakeDataplane final : public dataplane::Dataplane {
  public:
   using Milliseconds = dataplane::Milliseconds;
+  dataplane::TableSpec table;  // as last published
   FakeDataplane(Wire& wire, std::uint32_t first_spi, Milliseconds install_delay = Milliseconds(3))
       : wire_(wire), install_delay_(install_delay), next_spi_(first_spi) {}
 
@@ -90,7 +91,7 @@ class FakeDataplane final : public dataplane::Dataplane {
     }
   }
   void update_endpoints(std::uint32_t, dataplane::ChildSlot, conf::Endpoint, conf::Endpoint) override {}
-  void publish(const dataplane::TableSpec&) override {}
+  void publish(const dataplane::TableSpec& spec) override { table = spec; }
   void send(const conf::Endpoint& local, const conf::Endpoint& remote, bool natt,
             std::span<const std::uint8_t> message) override {
     wire_.carry(now_, {remote, local, natt, {message.begin(), message.end()}});

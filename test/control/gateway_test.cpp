@@ -233,7 +233,7 @@ TEST_CASE("Ticks reach the tunnels that are due, and all of them end when the ga
   CHECK_FALSE(b.gateway.deadline());
   b.fake.alive[30]->when = Time(5000);
   b.fake.alive[30]->pending = end(ike::Cause::peer_silent, "silent");
-  b.gateway.wanted(30, 300, b.now, b.out);  // anything that makes the gateway look
+  b.gateway.wanted(30, 300, {}, b.now, b.out);  // anything that makes the gateway look
   REQUIRE(b.gateway.deadline() == Time(5000));
   b.gateway.tick(Time(4999), b.out);
   CHECK(b.fake.alive.size() == 50);

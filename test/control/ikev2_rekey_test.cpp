@@ -2,6 +2,7 @@
 // repeats: one live SA of each kind remains, equal on both sides, and no packet is lost by the swap.
 #include <cstdlib>
 #include <functional>
+#include <string_view>
 
 #include "test/support/catch.h"
 #include "test/support/ike_pair.h"
@@ -258,15 +259,66 @@ TEST_CASE("collision matrix: rekeys followed by a delete end with nothing on eit
   }
 }
 
+TEST_CASE("a peer that is rekeyed without end keeps a bounded number of SAs") {
+  IkePair pair({.traffic = true});
+  bring_up(pair);
+  for (int i = 0; i < 200; ++i) {
+    pair.with(i % 2 == 0 ? pair.a : pair.b, kRekeyChild);
+    pair.run(Time{60 + i % 5 * 15});
+    REQUIRE(pair.a.live() <= 16);
+    REQUIRE(pair.b.live() <= 16);
+  }
+  pair.run(Time{20'000});
+  require_one_of_each(pair);
+}
+
+TEST_CASE("a child the peer takes one pair at a time comes up pair by pair, each with keys of its own") {
+  const auto more = conf::Selector::of(*conf::Prefix::parse("10.3.0.0/16"));
+  IkePair pair({.adjust = [&](ike::PeerSettings& s, bool is_b) {
+    if (is_b) {  // one child for both of its networks
+      s.children[0].selectors.local.push_back(more);
+    } else {  // a child for each
+      s.children.push_back({2, "more", {s.children[0].selectors.local, {more}}});
+    }
+  }});
+  bring_up(pair);
+  pair.with(pair.a, [](ike::IkeSa& sa, Time now, ike::Effects& out) { sa.create_child(2, now, out); });
+  pair.run(Time{5000});
+  REQUIRE(pair.a.outbound.size() == 2);
+  REQUIRE(pair.b.outbound.size() == 2);
+  CHECK(pair.b.outbound.begin()->second->part_of == ike::kNoChild);
+  CHECK(pair.b.outbound.rbegin()->second->part_of == 1);
+  CHECK(pair.difference().empty());
+  CHECK(pair.stuck().empty());
+}
+
+TEST_CASE("an address from which nobody answers is not believed, and ends nothing") {
+  // The trial of a new address: whoever caught a packet can send it from anywhere, and must not end anything by it.
+  IkePair pair({.adjust = [](ike::PeerSettings& s, bool) { s.config.ike.dpd.idle = conf::Seconds{0}; }});
+  pair.b.behind_nat = true;
+  bring_up(pair);
+  const conf::Endpoint elsewhere{*conf::IpAddress::parse("198.51.100.77"), 4500};
+  pair.with(pair.a, [&](ike::IkeSa& sa, Time now, ike::Effects& out) { sa.peer_moved(elsewhere, now, out); });
+  pair.run(Time{60'000});
+  CHECK(pair.both_up());
+  CHECK(pair.a.ike()->status().remote != elsewhere);
+}
+
 // CAUSEWAY_WATCH=seed prints what happens there.
 std::uint64_t watched() {
   const char* seed = std::getenv("CAUSEWAY_WATCH");
   return seed == nullptr ? 0 : std::strtoull(seed, nullptr, 10);
 }
 
+// Seeds, not seconds: a run can be repeated. The first few hundred are what a minute gives with sanitizers on one core.
+std::uint64_t seeds() {
+  const char* is_long = std::getenv("CAUSEWAY_LONG");
+  return is_long != nullptr && std::string_view(is_long) == "yes" ? 600 : 120;
+}
+
 TEST_CASE("any order of rekeys on a random wire ends in agreement") {
   std::uint64_t lost = 0, sent = 0;
-  for (std::uint64_t seed = 1; seed <= 120; ++seed) {
+  for (std::uint64_t seed = 1; seed <= seeds(); ++seed) {
     IkePair pair({.seed = seed, .install_delay = Time{seed % 4 * 5}, .traffic = true, .journal = seed == watched()});
     crypto::SeededRandom dice(seed * 7919);
     bring_up(pair);

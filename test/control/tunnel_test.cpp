@@ -71,7 +71,7 @@ TEST_CASE("start = wait speaks only when told to, start = traffic when a packet 
   Bench wait(settings(conf::Start::wait));
   wait.tunnel.begin(wait.now, wait.out);
   wait.run_until(10min);
-  wait.tunnel.wanted(0, wait.now, wait.out);
+  wait.tunnel.wanted(0, {}, wait.now, wait.out);
   CHECK(wait.fake.alive.empty());
   CHECK(wait.tunnel.down_reason()->find("waits for the peer") != std::string::npos);
   wait.tunnel.up(wait.now, wait.out);
@@ -81,19 +81,19 @@ TEST_CASE("start = wait speaks only when told to, start = traffic when a packet 
   traffic.tunnel.begin(traffic.now, traffic.out);
   traffic.run_until(10min);
   CHECK(traffic.fake.alive.empty());
-  traffic.tunnel.wanted(0, traffic.now, traffic.out);
+  traffic.tunnel.wanted(0, {}, traffic.now, traffic.out);
   CHECK(traffic.fake.alive.size() == 1);
-  traffic.tunnel.wanted(0, traffic.now, traffic.out);
+  traffic.tunnel.wanted(0, {}, traffic.now, traffic.out);
   CHECK(traffic.fake.alive.size() == 1);
 }
 
 TEST_CASE("A tunnel that starts on traffic is tried again by later traffic, never before its backoff is over") {
   Bench b(settings(conf::Start::traffic));
   b.tunnel.begin(b.now, b.out);
-  b.tunnel.wanted(0, b.now, b.out);
+  b.tunnel.wanted(0, {}, b.now, b.out);
   b.happen(b.last(), end(Cause::peer_silent, "no answer"));
   CHECK(b.fake.alive.empty());
-  b.tunnel.wanted(0, b.now, b.out);  // at once: too early, but remembered
+  b.tunnel.wanted(0, {}, b.now, b.out);  // at once: too early, but remembered
   CHECK(b.fake.alive.empty());
   b.run_until(b.now + 2s);
   CHECK(b.fake.alive.size() == 1);

@@ -152,6 +152,105 @@ TEST_CASE("Both sides begin at once: one IKE SA remains, and not one packet is l
   }
 }
 
+TEST_CASE("Reauthentication makes before it breaks: new IKE SAs, all children on them, and not one packet lost") {
+  for (const bool both : {false, true}) {
+    for (std::uint64_t seed = 1; seed <= 4; ++seed) {
+      INFO("seed " << seed << ", " << (both ? "wished by both" : "wished by the initiator"));
+      Pair p(seed, {.least_delay = 1, .most_delay = 1 + static_cast<std::uint32_t>(seed) * 20}, conf::Start::now,
+             conf::Start::wait, [&](auto& a, auto& b) {
+               for (auto* s : {&a, &b}) {
+                 s->config.ike.lifetime = conf::Seconds{60};
+                 s->config.ike.reauth = both || s == &a;
+               }
+             });
+      p.packet_delay = Time(p.wire.faults.most_delay + 4);
+      p.begin();
+      REQUIRE(p.run(10s, [&] { return p.both_up() && p.both_agree(); }));
+      for (int i = 0; i < 3; ++i) {
+        const auto before = p.a->tunnel().ike_status()->spi_initiator;
+        REQUIRE(p.run(60s, [&] { return p.a->tunnel().ike_status()->spi_initiator != before; }));
+        REQUIRE(p.both_up());
+      }
+      p.run(20s);
+      CHECK(p.both_agree());
+      CHECK(p.a->controller->gateway().ike_sas() == 1);
+      CHECK(p.b->controller->gateway().ike_sas() == 1);
+      CHECK(p.a->tunnel().counts().established >= 4);
+      CHECK(p.packets_lost == 0);
+    }
+  }
+}
+
+TEST_CASE("A reauthentication that the peer refuses leaves the tunnel up, and is tried again") {
+  Pair p(2, {}, conf::Start::now, conf::Start::wait, [](auto& a, auto&) {
+    a.config.ike.lifetime = conf::Seconds{300};
+    a.config.ike.reauth = true;
+  });
+  p.begin();
+  REQUIRE(p.run(1s, [&] { return p.both_up(); }));
+  p.wire.faults.lose = 100;
+  REQUIRE(p.run(300s, [&] { return p.a->tunnel().counts().attempts_failed > 0; }));
+  CHECK(p.a->up());
+  p.wire.faults.lose = 0;
+  REQUIRE(p.run(60s, [&] { return p.a->tunnel().counts().established == 2; }));
+  p.run(20s);
+  CHECK(p.both_agree());
+  CHECK(p.a->controller->gateway().ike_sas() == 1);
+}
+
+TEST_CASE("What the peer narrowed away is asked for once as a further child, and the policy follows") {
+  for (const bool granted : {true, false}) {
+    INFO("the peer " << (granted ? "has it as a child of its own" : "does not have it"));
+    Pair p(4, {}, conf::Start::now, conf::Start::wait, [&](auto& a, auto& b) {
+      a.config.remote_subnets.push_back(net("10.3.0.0/16"));
+      a.children[0].selectors.remote = a.config.remote_subnets;
+      if (granted) b.children.push_back({1, "net-2", {{net("10.3.0.0/16")}, b.config.remote_subnets}});
+    });
+    p.begin();
+    REQUIRE(p.run(1s, [&] { return p.both_up(); }));
+    p.run(10s);
+    CHECK(p.a->tunnel().live_children().size() == (granted ? 2 : 1));
+    REQUIRE(p.a->plane.table.policies.size() == (granted ? 3 : 2));
+    const auto& last = p.a->plane.table.policies.back();
+    CHECK(last.child == dataplane::kMaxChildSlots - 1);  // what no child carries goes nowhere
+    CHECK(last.selectors.remote.size() == 2);
+    bool named = false;
+    for (const auto& line : p.a->log.recent()) named = named || line.text.find("10.3.0.0/16") != std::string::npos;
+    CHECK(named);
+    const auto created = p.a->tunnel().counts().children_created + p.a->tunnel().counts().children_failed;
+    p.run(5min);
+    CHECK(p.a->tunnel().counts().children_created + p.a->tunnel().counts().children_failed == created);
+    // Down and up again: parts come back, and none is left over.
+    p.a->controller->down("net", [](const Outcome&) {});
+    p.run(10s);
+    CHECK(p.a->plane.empty());
+    CHECK(p.a->plane.table.policies.size() == 1);
+    p.a->controller->up("net", [](const Outcome&) {});
+    p.run(10s);
+    CHECK(p.a->tunnel().live_children().size() == (granted ? 2 : 1));
+  }
+}
+
+TEST_CASE("Two networks in one child here are two children to a peer that asks for them one by one") {
+  Pair p(5, {}, conf::Start::now, conf::Start::wait, [&](auto& a, auto& b) {
+    a.children = {{0, "one", {a.config.local_subnets, {net("10.2.0.0/17")}}},
+                  {1, "two", {a.config.local_subnets, {net("10.2.128.0/17")}}}};
+    b.config.local_subnets = {net("10.2.0.0/17"), net("10.2.128.0/17")};
+    b.children[0].selectors.local = b.config.local_subnets;
+  });
+  p.begin();
+  REQUIRE(p.run(2s, [&] { return p.a->tunnel().live_children().size() == 2; }));
+  p.run(10s);
+  REQUIRE(p.b->tunnel().live_children().size() == 2);
+  CHECK(p.b->tunnel().live_children()[0].sa->child != p.b->tunnel().live_children()[1].sa->child);
+  CHECK(p.b->plane.table.policies.size() == 3);
+  CHECK(p.b->plane.inbound.size() == 2);
+  p.a->controller->rekey("net", AdminBackend::RekeyWhat::all_children, "", [](const Outcome&) {});
+  p.run(20s);
+  CHECK(p.b->plane.inbound.size() == 2);
+  CHECK(p.both_agree());
+}
+
 TEST_CASE("down on one side takes both down at once, and leaves nothing behind on either") {
   Pair p(3);
   p.begin();

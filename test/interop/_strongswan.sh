@@ -43,6 +43,27 @@ whole_life() {
   is "our state at the end" "$(tunnel_state gwa)" down
 }
 
+# start_both KIND: strongSwan of that kind and causewayd, with whatever the scenario has set
+start_both() {
+  use_strongswan "$1"
+  strongswan_config gwb
+  strongswan_start gwb
+  causeway_config gwa
+  causeway_start gwa
+}
+
+# One ping every 20 ms for as long as a scenario lasts; none of them may go unanswered.
+pings_begin() { spawn "${1:-hosta}" background ping -n -i 0.02 "$(host_address "$(other_host "${1:-hosta}")")"; }
+pings_end() { stop background INT; is "pings that went unanswered" "$(unanswered <"$STATE/background.out")" 0; }
+
+our_ike_spis() { ctl_json gwa '(lambda i: i["spi_initiator"] + " " + i["spi_responder"])((j.get("tunnel") or j)["ike"])' show net; }
+our_field() { ctl_json gwa "j[\"tunnels\"][0]$1" status; } # EXPRESSION behind the tunnel
+our_children() { our_field '["children"].__len__()'; }
+their_ikes() { sw gwb --list-sas | sed -n 's/^peer: .*IKEv2, \([0-9a-f]*\)_i\** \([0-9a-f]*\)_r.*/0x\1 0x\2/p'; }
+equal_ikes() { [[ -n $(their_ikes) && $(their_ikes) == "$(our_ike_spis)" ]]; }  # one, and the same on both sides
+differs() { local old=$1; shift; [[ -n $("$@") && $("$@") != "$old" ]]; }
+charon_says() { grep -qE -- "$1" "$STATE/gwb/charon.log"; }
+
 bring_up() {
   if [[ $1 == us ]]; then
     expect "we initiate" ctl gwa up net --timeout 15

@@ -29,6 +29,7 @@ class PairEnvironment final : public ike::Environment {
   std::uint32_t allocate_spi(ike::TunnelId) override;
   void release_spi(std::uint32_t spi) override;
   std::chrono::sys_seconds wall_time() override { return wall; }
+  ike::ChildSlot allocate_slot() override { return next_slot_++; }
 
   std::set<std::uint32_t> allocated;  // not yet installed, not yet released
   bool none_left = false;
@@ -37,6 +38,7 @@ class PairEnvironment final : public ike::Environment {
  private:
   crypto::SeededRandom random_;
   std::uint32_t next_ = 0xc0000000;
+  ike::ChildSlot next_slot_ = 1000;
 };
 
 struct Side {
