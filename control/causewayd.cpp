@@ -90,6 +90,7 @@ int serve(const conf::Config& config, Prepared prepared, AdminSocket socket, Log
   loop.watch(admin.fd(), [] {});                // served by poll(), each step
   log.info("ready: " + std::to_string(config.ports.size()) + " ports, " + std::to_string(config.tunnels.size()) +
            " tunnels, " + std::to_string(dataplane->workers().size()) + " workers");
+  controller.watch_times([&loop] { return loop.times(); });
   controller.begin(loop.now());
   loop.run([&](ike::Time now) {
     controller.step(now);

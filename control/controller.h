@@ -20,6 +20,7 @@
 #include "control/effect_order.h"
 #include "control/gateway.h"
 #include "control/log.h"
+#include "control/loop_times.h"
 #include "control/resolver.h"
 #include "control/settings.h"
 #include "crypto/random.h"
@@ -41,6 +42,7 @@ class Controller final : public ike::Environment, public AdminBackend {
   [[nodiscard]] bool finished() const;  // nothing is left to close or to send
   [[nodiscard]] int resolver_fd() const { return resolver_.event_fd(); }
   [[nodiscard]] const Gateway& gateway() const { return gateway_; }
+  void watch_times(std::function<LoopTimes()> times) { times_ = std::move(times); }  // for counters()
 
   // ike::Environment
   crypto::Random& random() override { return random_; }
@@ -113,6 +115,7 @@ class Controller final : public ike::Environment, public AdminBackend {
   Gateway gateway_;
   EffectOrder order_;
   Time now_{0};
+  std::function<LoopTimes()> times_;
   Time next_look_{0}, next_files_{0};
   CredentialFiles files_;
   std::multimap<Time, SaKey> removals_;  // inbound SAs in their grace

@@ -16,6 +16,8 @@ struct Header {
   bool from_initiator = false;  // IKEv2 only
 };
 
+constexpr std::size_t kBeginningAtOnce = 64;  // tunnels that connect for the first time
+constexpr int kBegunInAStep = 16;             // their key exchanges keep others waiting no longer than a millisecond
 constexpr std::size_t kMaxSources = 4096;
 constexpr std::uint32_t kBegunASecond = 50;  // IKE SAs that others may begin on the long run: each costs a key exchange
 
@@ -52,6 +54,21 @@ void Gateway::begin(Time now, Actions& out) {
   for (ike::TunnelId id = 0; id < tunnels_.size(); ++id) {
     tunnels_[id]->begin(now, out);
     refresh(id);
+    if (tunnels_[id]->waits_its_turn()) to_begin_.push_back(id);
+  }
+  begin_more(now, out);
+}
+
+// A thousand tunnels that begin in one moment overrun their peers, their own queues, and each other's answers.
+void Gateway::begin_more(Time now, Actions& out) {
+  if (to_begin_.empty() && beginning_.empty()) return;
+  std::erase_if(beginning_, [&](ike::TunnelId id) { return !tunnels_[id]->connecting(); });
+  for (int n = 0; n < kBegunInAStep && !to_begin_.empty() && beginning_.size() < kBeginningAtOnce; ++n) {
+    const ike::TunnelId id = to_begin_.front();
+    to_begin_.pop_front();
+    tunnels_[id]->take_turn(now, out);
+    refresh(id);
+    beginning_.push_back(id);
   }
 }
 
@@ -238,6 +255,7 @@ void Gateway::refresh(ike::TunnelId id) {
 }
 
 void Gateway::tick(Time now, Actions& out) {
+  begin_more(now, out);
   std::vector<ike::TunnelId> due;
   for (const auto& [when, id] : deadlines_) {
     if (when > now) break;
@@ -250,6 +268,7 @@ void Gateway::tick(Time now, Actions& out) {
 }
 
 std::optional<Time> Gateway::deadline() const {
+  if (!to_begin_.empty()) return Time{0};
   if (deadlines_.empty()) return std::nullopt;
   return deadlines_.begin()->first;
 }

@@ -11,6 +11,7 @@
 #include <array>
 #include <compare>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -96,6 +97,7 @@ class Gateway {
     std::optional<FirstMessage> first;  // we answered: its first message may come again
   };
 
+  void begin_more(Time now, Actions& out);
   void admit(const ike::Datagram& datagram, std::uint64_t initiator_spi, int version, Time now, Actions& out);
   // A peer began what `role = "initiator"` leaves to us: dropped, counted, and its tunnel looks whether it lives.
   bool knock(const ike::Datagram& datagram, int version, Time now, Actions& out);
@@ -136,6 +138,8 @@ class Gateway {
   std::set<std::pair<Time, ike::TunnelId>> deadlines_;
   std::vector<std::optional<Time>> deadline_of_;  // by tunnel: its place in deadlines_
   dataplane::TokenBucket aggressive_rate_{10, 20};  // a second, and at once
+  std::deque<ike::TunnelId> to_begin_;  // those that connect by themselves, until their turn comes
+  std::vector<ike::TunnelId> beginning_;
   GatewayCounters counters_;
 };
 

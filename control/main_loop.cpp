@@ -2,8 +2,10 @@
 
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <system_error>
@@ -14,6 +16,13 @@ namespace causeway::control {
 namespace {
 
 constexpr long kTickNanoseconds = 1'000'000;
+
+std::chrono::microseconds thread_time() {
+  timespec t{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::seconds(t.tv_sec) +
+                                                               std::chrono::nanoseconds(t.tv_nsec));
+}
 
 void drain(int fd) {  // an eventfd or timerfd: eight octets say how often
   std::uint64_t count = 0;
@@ -50,7 +59,12 @@ void MainLoop::watch(int fd, std::function<void()> ready) {
 
 void MainLoop::run(const std::function<bool(ike::Time now)>& step) {
   std::array<epoll_event, 16> events{};
+  auto since = thread_time();
   while (step(now())) {
+    const auto spent = thread_time() - since;
+    since += spent;
+    times_.spent += spent;
+    times_.longest = std::max(times_.longest, spent);
     const int n = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), 100);
     for (int i = 0; i < n; ++i) {
       const int fd = events[static_cast<std::size_t>(i)].data.fd;

@@ -8,6 +8,7 @@
 #include <map>
 
 #include "control/ike/effects.h"
+#include "control/loop_times.h"
 
 namespace causeway::control {
 
@@ -26,11 +27,13 @@ class MainLoop {
 
   // Milliseconds since one second before the loop was made: never zero, which means "never" elsewhere.
   [[nodiscard]] ike::Time now() const;
+  [[nodiscard]] LoopTimes times() const { return times_; }
 
  private:
   int epoll_ = -1, timer_ = -1;
   std::chrono::steady_clock::time_point origin_;
   std::map<int, std::function<void()>> watched_;
+  LoopTimes times_;
 };
 
 }  // namespace causeway::control

@@ -211,6 +211,11 @@ CountersReport Controller::counters() const {
                {"ike_half_open_limit", g.half_open_limit},
                {"ike_cookies_asked", g.cookies_asked},
                {"ike_role_dropped", g.role_dropped}};
+  if (times_) {
+    const LoopTimes t = times_();
+    r.control["control_cpu_us"] = static_cast<std::uint64_t>(t.spent.count());
+    r.control["control_longest_us"] = static_cast<std::uint64_t>(t.longest.count());
+  }
   return r;
 }
 

@@ -34,13 +34,21 @@ Tunnel::Tunnel(PeerSettingsPtr settings, ike::Environment& environment, const En
 
 void Tunnel::begin(Time now, Actions& out) {
   begun_ = true;
-  retry_at_ = now;
+  waits_its_turn_ = wants_up();
+  if (!waits_its_turn_) retry_at_ = now;
+  reconcile(now, out);
+}
+
+void Tunnel::take_turn(Time now, Actions& out) {
+  waits_its_turn_ = false;
+  if (!connecting()) retry_at_ = now;
   reconcile(now, out);
 }
 
 void Tunnel::up(Time now, Actions& out) {
   admin_down_ = false;
   pressed_ = !all_children_up();
+  waits_its_turn_ = false;
   failures_ = 0;
   if (!connecting()) retry_at_ = now;
   for (auto& c : children_) c.retry_at = now;

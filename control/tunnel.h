@@ -71,7 +71,9 @@ class Tunnel {
   Tunnel(PeerSettingsPtr settings, ike::Environment& environment, const Engine& engine);
 
   // --- events ---
-  void begin(Time now, Actions& out);  // the daemon started
+  // The daemon started: the peer may begin. A tunnel that is to connect by itself does so when its turn comes.
+  void begin(Time now, Actions& out);
+  void take_turn(Time now, Actions& out);
   void up(Time now, Actions& out);     // the administrator wants it, now
   void down(Time now, Actions& out);   // and does not, until up()
   void rekey_child(std::string_view child, Time now, Actions& out);
@@ -115,6 +117,8 @@ class Tunnel {
   [[nodiscard]] bool may_initiate() const;
   [[nodiscard]] std::string child_name(ike::ChildSlot slot) const;  // empty: not a child of this tunnel
   [[nodiscard]] bool idle() const { return ikes_.empty(); }
+  [[nodiscard]] bool waits_its_turn() const { return waits_its_turn_; }
+  [[nodiscard]] bool connecting() const;  // an attempt of ours is on its way
   [[nodiscard]] std::optional<ike::IkeStatus> ike_status() const;  // of the IKE SA that matters most
   [[nodiscard]] std::vector<LiveChild> live_children() const;      // the one in use of each child that is up
   [[nodiscard]] std::vector<LiveChild> receiving_children() const;  // every one that is installed inbound
@@ -222,7 +226,6 @@ class Tunnel {
   [[nodiscard]] bool all_children_up() const;
   [[nodiscard]] bool any_child_up() const;
   [[nodiscard]] bool has_children(std::uint64_t spi) const;
-  [[nodiscard]] bool connecting() const;  // an attempt of ours is on its way
   [[nodiscard]] Child* child(ike::ChildSlot slot);
   [[nodiscard]] Time backoff(int failures);
   void give_reason(const ike::Reason& reason, Time now, Actions& out);
@@ -239,6 +242,7 @@ class Tunnel {
   std::vector<Carried> carried_;
 
   bool begun_ = false;
+  bool waits_its_turn_ = false;
   bool admin_down_ = false;
   bool pressed_ = false;         // up() and not yet established since
   bool traffic_wanted_ = false;  // a packet waits

@@ -50,7 +50,7 @@ void Tunnel::renew(Time now, Actions& out) {
 }
 
 void Tunnel::begin_attempt(Time now, Actions& out) {
-  if (resolving_ || connecting() || (retry_at_ && *retry_at_ > now)) return;
+  if (resolving_ || connecting() || waits_its_turn_ || (retry_at_ && *retry_at_ > now)) return;
   if (needs_name()) {  // asked again at each attempt: the address behind a name may have changed
     resolving_ = true;
     put(out, settings_->tunnel, Resolve{settings_->config.remote});
@@ -237,7 +237,7 @@ std::optional<Time> Tunnel::deadline() const {
   for (const HeldOutbound& h : held_) consider(h.until);
   if (!begun_ || admin_down_) return earliest;
   const bool wanted = wants_up() || phase_one_missing() || (needs_name() && !settings_->remote);
-  if (best_established() == nullptr && !resolving_ && !connecting() && wanted) {
+  if (best_established() == nullptr && !resolving_ && !connecting() && !waits_its_turn_ && wanted) {
     consider(retry_at_);
   }
   if (renewal_due() && !resolving_ && !connecting()) consider(retry_at_);

@@ -48,7 +48,7 @@ struct Bench {
 
 TEST_CASE("start = now connects at once, and tells that it is connecting") {
   Bench b(settings());
-  b.tunnel.begin(b.now, b.out);
+  b.tunnel.begin(b.now, b.out), b.tunnel.take_turn(b.now, b.out);
   REQUIRE(b.fake.alive.size() == 1);
   CHECK(b.last().calls == std::vector<std::string>{"start 0"});
   CHECK(all<ike::Send>(b.out).size() == 1);
@@ -58,7 +58,7 @@ TEST_CASE("start = now connects at once, and tells that it is connecting") {
 
 TEST_CASE("A tunnel is established while a child is installed both ways, and then has no reason to be down") {
   Bench b(settings());
-  b.tunnel.begin(b.now, b.out);
+  b.tunnel.begin(b.now, b.out), b.tunnel.take_turn(b.now, b.out);
   b.happen(b.last(), come_up(b.tunnel.settings(), 0x2000));
   CHECK(b.tunnel.state() == TunnelState::established);
   CHECK_FALSE(b.tunnel.down_reason().has_value());
@@ -69,7 +69,7 @@ TEST_CASE("A tunnel is established while a child is installed both ways, and the
 
 TEST_CASE("start = wait speaks only when told to, start = traffic when a packet waits") {
   Bench wait(settings(conf::Start::wait));
-  wait.tunnel.begin(wait.now, wait.out);
+  wait.tunnel.begin(wait.now, wait.out), wait.tunnel.take_turn(wait.now, wait.out);
   wait.run_until(10min);
   wait.tunnel.wanted(0, {}, wait.now, wait.out);
   CHECK(wait.fake.alive.empty());
@@ -78,7 +78,7 @@ TEST_CASE("start = wait speaks only when told to, start = traffic when a packet 
   CHECK(wait.fake.alive.size() == 1);
 
   Bench traffic(settings(conf::Start::traffic));
-  traffic.tunnel.begin(traffic.now, traffic.out);
+  traffic.tunnel.begin(traffic.now, traffic.out), traffic.tunnel.take_turn(traffic.now, traffic.out);
   traffic.run_until(10min);
   CHECK(traffic.fake.alive.empty());
   traffic.tunnel.wanted(0, {}, traffic.now, traffic.out);
@@ -89,7 +89,7 @@ TEST_CASE("start = wait speaks only when told to, start = traffic when a packet 
 
 TEST_CASE("A tunnel that starts on traffic is tried again by later traffic, never before its backoff is over") {
   Bench b(settings(conf::Start::traffic));
-  b.tunnel.begin(b.now, b.out);
+  b.tunnel.begin(b.now, b.out), b.tunnel.take_turn(b.now, b.out);
   b.tunnel.wanted(0, {}, b.now, b.out);
   b.happen(b.last(), end(Cause::peer_silent, "no answer"));
   CHECK(b.fake.alive.empty());
@@ -105,7 +105,7 @@ TEST_CASE("A tunnel that starts on traffic is tried again by later traffic, neve
 TEST_CASE("A tunnel that fails is retried for ever, each wait about twice the one before, up to a minute") {
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
     Bench b(settings(), seed);
-    b.tunnel.begin(b.now, b.out);
+    b.tunnel.begin(b.now, b.out), b.tunnel.take_turn(b.now, b.out);
     double expected = 1000;
     for (int i = 0; i < 40; ++i) {
       REQUIRE(b.fake.alive.size() == 1);
@@ -128,7 +128,7 @@ TEST_CASE("Two seeds give two jitters") {
   std::vector<Time> waits;
   for (std::uint64_t seed = 1; seed <= 4; ++seed) {
     Bench b(settings(), seed);
-    b.tunnel.begin(b.now, b.out);
+    b.tunnel.begin(b.now, b.out), b.tunnel.take_turn(b.now, b.out);
     b.happen(b.last(), end(Cause::peer_silent, "no answer"));
     waits.push_back(*b.tunnel.deadline());
   }
@@ -137,7 +137,7 @@ TEST_CASE("Two seeds give two jitters") {
 
 TEST_CASE("The reason of the last failure stays known while the next attempt runs, and is logged once") {
   Bench b(settings());
-  b.tunnel.begin(b.now, b.out);
+  b.tunnel.begin(b.now, b.out), b.tunnel.take_turn(b.now, b.out);
   b.out.clear();
   for (int i = 0; i < 5; ++i) {
     b.happen(b.last(), end(Cause::peer_refused_authentication, "the peer refused our authentication",
@@ -154,7 +154,7 @@ TEST_CASE("The reason of the last failure stays known while the next attempt run
 
 TEST_CASE("ICMP errors are evidence in the reason of a silent peer, and end nothing") {
   Bench b(settings());
-  b.tunnel.begin(b.now, b.out);
+  b.tunnel.begin(b.now, b.out), b.tunnel.take_turn(b.now, b.out);
   b.tunnel.icmp_error("ICMP port unreachable from 203.0.113.2", b.now);
   CHECK(b.tunnel.state() == TunnelState::connecting);
   CHECK(b.fake.alive.size() == 1);
@@ -164,7 +164,7 @@ TEST_CASE("ICMP errors are evidence in the reason of a silent peer, and end noth
 
 TEST_CASE("The peer's DELETE brings a tunnel with start = now back, and one that waits back to waiting") {
   Bench now(settings());
-  now.tunnel.begin(now.now, now.out);
+  now.tunnel.begin(now.now, now.out), now.tunnel.take_turn(now.now, now.out);
   now.happen(now.last(), come_up(now.tunnel.settings(), 0x2000));
   now.happen(now.last(), end(Cause::closed_by_peer, "the peer closed it"));
   CHECK(now.fake.alive.empty());
@@ -174,7 +174,7 @@ TEST_CASE("The peer's DELETE brings a tunnel with start = now back, and one that
   CHECK(now.fake.alive.size() == 1);
 
   Bench wait(settings(conf::Start::wait));
-  wait.tunnel.begin(wait.now, wait.out);
+  wait.tunnel.begin(wait.now, wait.out), wait.tunnel.take_turn(wait.now, wait.out);
   wait.tunnel.up(wait.now, wait.out);
   wait.happen(wait.last(), come_up(wait.tunnel.settings(), 0x2000));
   wait.happen(wait.last(), end(Cause::closed_by_peer, "the peer closed it"));
@@ -184,7 +184,7 @@ TEST_CASE("The peer's DELETE brings a tunnel with start = now back, and one that
 
 TEST_CASE("Whatever an IKE SA forgets to remove is removed when it closes") {
   Bench b(settings());
-  b.tunnel.begin(b.now, b.out);
+  b.tunnel.begin(b.now, b.out), b.tunnel.take_turn(b.now, b.out);
   b.happen(b.last(), come_up(b.tunnel.settings(), 0x2000));
   b.out.clear();
   b.happen(b.last(), end(Cause::peer_silent, "dead"));
@@ -198,7 +198,7 @@ TEST_CASE("Whatever an IKE SA forgets to remove is removed when it closes") {
 
 TEST_CASE("What an IKE SA removed itself is not removed twice") {
   Bench b(settings());
-  b.tunnel.begin(b.now, b.out);
+  b.tunnel.begin(b.now, b.out), b.tunnel.take_turn(b.now, b.out);
   b.happen(b.last(), come_up(b.tunnel.settings(), 0x2000));
   b.out.clear();
   ike::Effects e;
@@ -212,7 +212,7 @@ TEST_CASE("What an IKE SA removed itself is not removed twice") {
 
 TEST_CASE("Taken down, a tunnel closes its IKE SAs, stays down, admits nobody, and up brings it back") {
   Bench b(settings());
-  b.tunnel.begin(b.now, b.out);
+  b.tunnel.begin(b.now, b.out), b.tunnel.take_turn(b.now, b.out);
   b.happen(b.last(), come_up(b.tunnel.settings(), 0x2000));
   CHECK(b.tunnel.accepts());
   b.tunnel.down(b.now, b.out);
@@ -229,7 +229,7 @@ TEST_CASE("Taken down, a tunnel closes its IKE SAs, stays down, admits nobody, a
 
 TEST_CASE("up while the old IKE SA still waits for the answer to its DELETE connects anew") {
   Bench b(settings(conf::Start::wait));
-  b.tunnel.begin(b.now, b.out);
+  b.tunnel.begin(b.now, b.out), b.tunnel.take_turn(b.now, b.out);
   b.tunnel.up(b.now, b.out);
   b.happen(b.last(), come_up(b.tunnel.settings(), 0x2000));
   b.last().closes_at_once = false;
@@ -246,7 +246,7 @@ TEST_CASE("up while the old IKE SA still waits for the answer to its DELETE conn
 TEST_CASE("Of two IKE SAs by simultaneous initiation the newest survives, closed by the side whose turn it is") {
   for (const bool our_turn : {true, false}) {
     Bench b(settings());
-    b.tunnel.begin(b.now, b.out);
+    b.tunnel.begin(b.now, b.out), b.tunnel.take_turn(b.now, b.out);
     FakeIke& ours = b.last();  // its initiator SPI is 100
     FakeIke& theirs = b.adopt(500, our_turn ? 999 : 1);
     b.happen(theirs, come_up(b.tunnel.settings(), 0x3000));
@@ -268,7 +268,7 @@ TEST_CASE("Of two IKE SAs by simultaneous initiation the newest survives, closed
 
 TEST_CASE("A duplicate that its peer closes first leaves the other as it is") {
   Bench b(settings());
-  b.tunnel.begin(b.now, b.out);
+  b.tunnel.begin(b.now, b.out), b.tunnel.take_turn(b.now, b.out);
   FakeIke& ours = b.last();
   FakeIke& theirs = b.adopt(500, 1);
   b.happen(ours, come_up(b.tunnel.settings(), 0x2000));
@@ -282,7 +282,7 @@ TEST_CASE("A duplicate that its peer closes first leaves the other as it is") {
 
 TEST_CASE("A peer that begins anew makes its earlier IKE SAs dead, but not those that were made at the same time") {
   Bench b(settings());
-  b.tunnel.begin(b.now, b.out);
+  b.tunnel.begin(b.now, b.out), b.tunnel.take_turn(b.now, b.out);
   CHECK(b.fake.first_contact);
   b.happen(b.last(), come_up(b.tunnel.settings(), 0x2000));
   b.now += 1h;
@@ -295,7 +295,7 @@ TEST_CASE("A peer that begins anew makes its earlier IKE SAs dead, but not those
   CHECK(b.tunnel.state() == TunnelState::established);
 
   Bench both(settings());
-  both.tunnel.begin(both.now, both.out);
+  both.tunnel.begin(both.now, both.out), both.tunnel.take_turn(both.now, both.out);
   FakeIke& ours = both.last();
   FakeIke& theirs = both.adopt(500, 1);
   both.now += 10ms;
@@ -308,7 +308,7 @@ TEST_CASE("A peer that begins anew makes its earlier IKE SAs dead, but not those
 
 TEST_CASE("A rekeyed IKE SA takes over the children, and the end of the old one takes none of them") {
   Bench b(settings());
-  b.tunnel.begin(b.now, b.out);
+  b.tunnel.begin(b.now, b.out), b.tunnel.take_turn(b.now, b.out);
   b.happen(b.last(), come_up(b.tunnel.settings(), 0x2000));
   FakeIke& old = b.last();
   ike::Effects e;
@@ -329,7 +329,7 @@ TEST_CASE("Children come up one after the other, and one that is refused is aske
   s->children.push_back({1, "site0-2", {{net("10.1.0.0/16")}, {net("10.3.0.0/16")}}});
   s->children.push_back({2, "site0-3", {{net("10.1.0.0/16")}, {net("10.4.0.0/16")}}});
   Bench b(s);
-  b.tunnel.begin(b.now, b.out);
+  b.tunnel.begin(b.now, b.out), b.tunnel.take_turn(b.now, b.out);
   FakeIke& sa = b.last();
   b.happen(sa, come_up(*s, 0x2000));
   CHECK(sa.calls == std::vector<std::string>{"start 0", "create 1"});
@@ -349,7 +349,7 @@ TEST_CASE("Children come up one after the other, and one that is refused is aske
 
 TEST_CASE("A child that the peer closes comes back on the same IKE SA") {
   Bench b(settings());
-  b.tunnel.begin(b.now, b.out);
+  b.tunnel.begin(b.now, b.out), b.tunnel.take_turn(b.now, b.out);
   FakeIke& sa = b.last();
   b.happen(sa, come_up(b.tunnel.settings(), 0x2000));
   ike::Effects e;
@@ -365,7 +365,7 @@ TEST_CASE("A child that the peer closes comes back on the same IKE SA") {
 
 TEST_CASE("Limits rekey the newest SA of a child, and close it when the hard one is reached") {
   Bench b(settings());
-  b.tunnel.begin(b.now, b.out);
+  b.tunnel.begin(b.now, b.out), b.tunnel.take_turn(b.now, b.out);
   FakeIke& sa = b.last();
   b.happen(sa, come_up(b.tunnel.settings(), 0x2000));
   b.tunnel.limit_reached(0x9999, 0, false, b.now, b.out);  // of an SA that is gone
@@ -378,7 +378,7 @@ TEST_CASE("Limits rekey the newest SA of a child, and close it when the hard one
 
 TEST_CASE("Signs of life and the peer's moves reach the IKE SA that owns the child") {
   Bench b(settings());
-  b.tunnel.begin(b.now, b.out);
+  b.tunnel.begin(b.now, b.out), b.tunnel.take_turn(b.now, b.out);
   FakeIke& sa = b.last();
   b.happen(sa, come_up(b.tunnel.settings(), 0x2000));
   b.tunnel.esp_received(0x2000, Time(777));
@@ -389,7 +389,7 @@ TEST_CASE("Signs of life and the peer's moves reach the IKE SA that owns the chi
 
 TEST_CASE("A peer given by name is looked up before each attempt, and a name unknown is a reason like others") {
   Bench b(settings(conf::Start::now, 0, "peer.example"));
-  b.tunnel.begin(b.now, b.out);
+  b.tunnel.begin(b.now, b.out), b.tunnel.take_turn(b.now, b.out);
   REQUIRE(all<Resolve>(b.out).size() == 1);
   CHECK(b.fake.alive.empty());
   b.tunnel.resolved(std::nullopt, "Name or service not known", b.now, b.out);
@@ -406,7 +406,7 @@ TEST_CASE("A peer given by name is looked up before each attempt, and a name unk
 
 TEST_CASE("A peer's failed attempt gives the reason where it is known here, and a silent one does not") {
   Bench b(settings(conf::Start::wait));
-  b.tunnel.begin(b.now, b.out);
+  b.tunnel.begin(b.now, b.out), b.tunnel.take_turn(b.now, b.out);
   FakeIke& first = b.adopt(500, 1);
   b.happen(first, end(Cause::authentication_failed, "the peer's pre-shared key differs from ours"));
   CHECK(b.tunnel.down_reason() == "the peer's pre-shared key differs from ours");
@@ -420,7 +420,7 @@ TEST_CASE("Whatever happens at random, a tunnel that starts now is never stuck")
   for (std::uint64_t seed = 1; seed <= 200; ++seed) {
     Bench b(settings(), seed);
     crypto::SeededRandom random(seed * 7919);
-    b.tunnel.begin(b.now, b.out);
+    b.tunnel.begin(b.now, b.out), b.tunnel.take_turn(b.now, b.out);
     std::uint32_t spi = 0x2000;
     for (int i = 0; i < 60; ++i) {
       b.run_until(b.now + Time(random.below(20000)));
