@@ -122,6 +122,7 @@ void on_informational_response(Session& s, const Inbound& in, Step& step) {
         step.out.emplace_back(std::move(moved));
       }
       s.trial.reset();
+      if (s.sighted) add_task(s, Task{.kind = Task::Kind::liveness});  // seen while this one was on its way
       break;
   }
 }

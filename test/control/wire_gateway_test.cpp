@@ -182,7 +182,8 @@ TEST_CASE("Reauthentication makes before it breaks: new IKE SAs, all children on
 }
 
 TEST_CASE("A reauthentication that the peer refuses leaves the tunnel up, and is tried again") {
-  Pair p(2, {}, conf::Start::now, conf::Start::wait, [](auto& a, auto&) {
+  Pair p(2, {}, conf::Start::now, conf::Start::wait, [](auto& a, auto& b) {
+    a.config.ike.dpd.idle = b.config.ike.dpd.idle = conf::Seconds{0};
     a.config.ike.lifetime = conf::Seconds{300};
     a.config.ike.reauth = true;
   });
