@@ -2,6 +2,8 @@
 
 #include <array>
 #include <cstring>
+#include <map>
+#include <string_view>
 #include <utility>
 
 #include "crypto/integrity.h"
@@ -13,29 +15,47 @@ namespace {
 using Octets = std::vector<std::uint8_t>;
 using View = std::span<const std::uint8_t>;
 
-const EVP_CIPHER* evp_of(Encryption id, std::size_t key_octets) {
-  const auto by_key = [key_octets](const EVP_CIPHER* k16, const EVP_CIPHER* k24, const EVP_CIPHER* k32) {
+const char* name_of(Encryption id, std::size_t key_octets) {
+  const auto by_key = [key_octets](const char* k16, const char* k24, const char* k32) {
     return key_octets == 16 ? k16 : key_octets == 24 ? k24 : key_octets == 32 ? k32 : nullptr;
   };
   switch (id) {
     case Encryption::des3_cbc:
-      return key_octets == 24 ? EVP_des_ede3_cbc() : nullptr;
+      return key_octets == 24 ? "DES-EDE3-CBC" : nullptr;
     case Encryption::aes_cbc:
-      return by_key(EVP_aes_128_cbc(), EVP_aes_192_cbc(), EVP_aes_256_cbc());
+      return by_key("AES-128-CBC", "AES-192-CBC", "AES-256-CBC");
     case Encryption::aes_ctr:
-      return by_key(EVP_aes_128_ctr(), EVP_aes_192_ctr(), EVP_aes_256_ctr());
+      return by_key("AES-128-CTR", "AES-192-CTR", "AES-256-CTR");
     case Encryption::aes_gcm_8:
     case Encryption::aes_gcm_12:
     case Encryption::aes_gcm_16:
-      return by_key(EVP_aes_128_gcm(), EVP_aes_192_gcm(), EVP_aes_256_gcm());
+      return by_key("AES-128-GCM", "AES-192-GCM", "AES-256-GCM");
     case Encryption::chacha20_poly1305:
-      return key_octets == 32 ? EVP_chacha20_poly1305() : nullptr;
+      return key_octets == 32 ? "ChaCha20-Poly1305" : nullptr;
     case Encryption::none:
     case Encryption::null:
     case Encryption::null_aes_gmac:
       break;
   }
   return nullptr;
+}
+
+// Fetched once: OpenSSL looks its constants up at every use.
+const EVP_CIPHER* evp_of(Encryption id, std::size_t key_octets) {
+  struct All {
+    std::map<std::string_view, ossl::Cipher> of;
+    All() {
+      for (const char* name :
+           {"DES-EDE3-CBC", "AES-128-CBC", "AES-192-CBC", "AES-256-CBC", "AES-128-CTR", "AES-192-CTR", "AES-256-CTR",
+            "AES-128-GCM", "AES-192-GCM", "AES-256-GCM", "ChaCha20-Poly1305"}) {
+        of[name].reset(EVP_CIPHER_fetch(nullptr, name, nullptr));
+      }
+    }
+  };
+  static const All all;
+  const char* name = name_of(id, key_octets);
+  const auto at = name == nullptr ? all.of.end() : all.of.find(name);
+  return at == all.of.end() ? nullptr : at->second.get();
 }
 
 // What the cipher is started with. CBC: the IV itself. AEADs: salt | IV (RFC 4106 4, RFC 7634 2). CTR: the

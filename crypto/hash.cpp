@@ -1,26 +1,26 @@
 #include "crypto/hash.h"
 
+#include <array>
+
 #include "crypto/openssl_handles.h"
 
 namespace causeway::crypto {
 namespace {
 
+// Fetched once: OpenSSL looks its constants up at every use. nullptr for what is no digest or not there.
 const EVP_MD* digest_of(Hash h) {
-  switch (h) {
-    case Hash::md5:
-      return EVP_md5();
-    case Hash::sha1:
-      return EVP_sha1();
-    case Hash::sha2_256:
-      return EVP_sha256();
-    case Hash::sha2_384:
-      return EVP_sha384();
-    case Hash::sha2_512:
-      return EVP_sha512();
-    case Hash::identity:
-      break;
-  }
-  return nullptr;
+  struct All {
+    std::array<ossl::Md, 5> of;
+    All() {
+      std::size_t i = 0;
+      for (const char* name : {"MD5", "SHA1", "SHA256", "SHA384", "SHA512"}) {
+        of[i++].reset(EVP_MD_fetch(nullptr, name, nullptr));
+      }
+    }
+  };
+  static const All all;
+  const auto i = static_cast<std::size_t>(h);
+  return i < all.of.size() ? all.of[i].get() : nullptr;
 }
 
 }  // namespace

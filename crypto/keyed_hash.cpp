@@ -31,6 +31,28 @@ const char* name_of(Hash h) {
   return "NULL";
 }
 
+// HMAC with each hash, ready but for its key. Looking an algorithm up costs more than a short HMAC, so it is done once.
+const EVP_MAC_CTX* hmac_with(Hash h) {
+  struct Ready {
+    std::array<ossl::MacCtx, 5> of;
+    Ready() {
+      const ossl::Mac algorithm(EVP_MAC_fetch(nullptr, "HMAC", nullptr));
+      for (std::size_t i = 0; i < of.size(); ++i) {
+        const std::array params = {
+            OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, const_cast<char*>(name_of(static_cast<Hash>(i))), 0),
+            OSSL_PARAM_construct_end(),
+        };
+        of[i].reset(EVP_MAC_CTX_new(algorithm.get()));
+        ossl::must(of[i] && EVP_MAC_CTX_set_params(of[i].get(), params.data()) == 1, "HMAC");
+      }
+    }
+  };
+  static const Ready ready;
+  const auto i = static_cast<std::size_t>(h);
+  ossl::must(i < ready.of.size(), "HMAC with this hash");
+  return ready.of[i].get();
+}
+
 // AES-128 of single blocks.
 class BlockCipher {
  public:
@@ -60,16 +82,11 @@ void add(Block& into, const Block& other) {
 }  // namespace
 
 Secret hmac(Hash h, std::span<const std::uint8_t> key, Parts parts) {
-  const ossl::Mac algorithm(EVP_MAC_fetch(nullptr, "HMAC", nullptr));
-  const ossl::MacCtx ctx(EVP_MAC_CTX_new(algorithm.get()));
-  const std::array params = {
-      OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, const_cast<char*>(name_of(h)), 0),
-      OSSL_PARAM_construct_end(),
-  };
+  const ossl::MacCtx ctx(EVP_MAC_CTX_dup(hmac_with(h)));
   // An empty key is a key; OpenSSL takes a null pointer for "keep the last one".
   const std::uint8_t none = 0;
   const std::uint8_t* data = key.empty() ? &none : key.data();
-  ossl::must(ctx && EVP_MAC_init(ctx.get(), data, key.size(), params.data()) == 1, "HMAC");
+  ossl::must(ctx && EVP_MAC_init(ctx.get(), data, key.size(), nullptr) == 1, "HMAC");
   for (const auto part : parts) ossl::must(EVP_MAC_update(ctx.get(), part.data(), part.size()) == 1, "HMAC");
   Secret out(hash_octets(h));
   std::size_t written = 0;

@@ -23,6 +23,8 @@ struct Deleter {
 using Bn = std::unique_ptr<BIGNUM, Deleter<&BN_clear_free>>;
 using BnCtx = std::unique_ptr<BN_CTX, Deleter<&BN_CTX_free>>;
 using CipherCtx = std::unique_ptr<EVP_CIPHER_CTX, Deleter<&EVP_CIPHER_CTX_free>>;
+using Cipher = std::unique_ptr<EVP_CIPHER, Deleter<&EVP_CIPHER_free>>;
+using Md = std::unique_ptr<EVP_MD, Deleter<&EVP_MD_free>>;
 using MdCtx = std::unique_ptr<EVP_MD_CTX, Deleter<&EVP_MD_CTX_free>>;
 using Mac = std::unique_ptr<EVP_MAC, Deleter<&EVP_MAC_free>>;
 using MacCtx = std::unique_ptr<EVP_MAC_CTX, Deleter<&EVP_MAC_CTX_free>>;
