@@ -139,7 +139,7 @@ void Tunnel::close_duplicates(Time now, Actions& out) {
   for (auto& [spi, ike] : ikes_) {
     if (ike.established && !ike.closing && !ike.closed && !ike.renewing && has_children(spi)) {
       full.emplace_back(spi, &ike);
-    } else {
+    } else if (!ike.renewing) {
       ike.duplicate_until.reset();
     }
   }
@@ -176,10 +176,17 @@ void Tunnel::close_duplicates(Time now, Actions& out) {
 // An IKE SA whose place a new one has taken, with all that it carries.
 void Tunnel::close_renewed(Time now, Actions& out) {
   std::vector<std::uint64_t> done;
-  for (const auto& [spi, ike] : ikes_) {
+  for (auto& [spi, ike] : ikes_) {
     if (!ike.renewing || !ike.established || ike.closing || ike.closed) continue;
     const Ike* other = best_established();
-    if (other != nullptr && !other->renewing && all_carried_elsewhere(spi)) done.push_back(spi);
+    const bool carried = other != nullptr && !other->renewing && all_carried_elsewhere(spi);
+    if (!carried) {
+      ike.duplicate_until.reset();
+      continue;
+    }
+    // Its packets may still be on their way to a peer that forgets an IKE SA's children at once.
+    if (!ike.duplicate_until) ike.duplicate_until = now + kSettle;
+    if (*ike.duplicate_until <= now) done.push_back(spi);
   }
   for (const std::uint64_t spi : done) {
     say(out, ike::Notice::Level::info, "reauthenticated: a new IKE SA has taken the place of the one before");
@@ -232,7 +239,7 @@ std::optional<Time> Tunnel::deadline() const {
   };
   for (const auto& [spi, ike] : ikes_) {
     consider(ike.sa->deadline());
-    consider(ike.duplicate_until);
+    if (!ike.closing && !ike.closed) consider(ike.duplicate_until);
   }
   for (const HeldOutbound& h : held_) consider(h.until);
   if (!begun_ || admin_down_) return earliest;

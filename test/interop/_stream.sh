@@ -36,3 +36,14 @@ no_drops() { # SIDE
   dropped=$(ctl_json "$1" '" ".join(f"{k}={v}" for k, v in j["drops"].items() if v)' counters)
   is "drops counted on $1" "$dropped" ""
 }
+
+# judge TITLE: by the capture, what we sent and received; its figures are shown
+judge() { # TITLE
+  local code=0
+  /usr/bin/python3 "$LAB_TOP/test/support/rekey_judge.py" "$STATE/wire.pcap" \
+    --us 198.51.100.2 --peer 203.0.113.2 --given "$(said hosta-sender sent)" \
+    --delivered "$(said hosta-receiver distinct)" --charon-log "$STATE/gwb/charon.log" >"$STATE/judge" || code=$?
+  cat "$STATE/judge"
+  while read -r line; do figure "$1: $line"; done <"$STATE/judge"
+  return $code
+}

@@ -1,8 +1,13 @@
 #!/usr/bin/env bash
-# What makes a tunnel change its keys by itself, against strongSwan 5.9.8, with pings that may not miss an answer:
-# lifetimes of either side, bytes and packets, with PFS and without, and reauthentication make-before-break.
+# What makes a tunnel change its keys by itself, against strongSwan, under a hundred numbered datagrams a second each way
+# that are judged on captures as in rekey.sh: lifetimes of either side, bytes and packets, with PFS and without, and
+# reauthentication make-before-break.
+# alone: it measures loss
 set -euo pipefail
 . "$(dirname "$0")/_strongswan.sh"
+. "$(dirname "$0")/_stream.sh"
+
+RATE=100 ESP_LOG=2
 
 child_changes() { # TIMES
   local i before
@@ -24,7 +29,9 @@ ike_changes() { # TIMES
 settle() {
   expect "one IKE SA, the same on both sides" wait_for 15 equal_ikes
   expect "one child on strongSwan's side" wait_for 15 strongswan_has gwb 1
-  pings_end
+  stream_stop
+  expect "every packet is where it belongs" judge "$NAME"
+  no_drops gwa
   is "our state" "$(tunnel_state gwa)" established
 }
 
@@ -32,7 +39,7 @@ by_time() { # our lifetimes
   START=wait DPD_IDLE=0s IKE_EXTRA='lifetime = "25s";' ESP_EXTRA='lifetime = "10s"; pfs = false;'
   start_both udp
   bring_up us
-  pings_begin
+  stream_start
   child_changes 2
   ike_changes 1
   settle
@@ -42,7 +49,7 @@ by_their_time() {
   START=wait DPD_IDLE=0s STRONGSWAN_EXTRA='rekey_time = 12s' CHILD_EXTRA='rekey_time = 5s'
   start_both udp
   bring_up peer
-  pings_begin
+  stream_start
   child_changes 2
   ike_changes 1
   settle
@@ -52,7 +59,7 @@ by_amount() { # LINE of our esp group
   START=wait DPD_IDLE=0s ESP_EXTRA=$1
   start_both udp
   bring_up us
-  pings_begin
+  stream_start
   child_changes 3
   settle
 }
@@ -61,7 +68,7 @@ by_their_amount() { # LINE of their child
   START=wait DPD_IDLE=0s CHILD_EXTRA=$1
   start_both udp
   bring_up us
-  pings_begin
+  stream_start
   child_changes 3
   settle
 }
@@ -70,7 +77,7 @@ with_pfs() { # GROUP WANTED: what strongSwan demands, and what it must log
   START=wait DPD_IDLE=0s ESP_PROPOSALS_B=aes256gcm16$1 ESP_PROPOSALS_A=aes256gcm16$1
   start_both udp
   bring_up us
-  pings_begin
+  stream_start
   expect "we rekey" ctl gwa rekey net --child net
   expect "strongSwan's proposal" charon_says "selected proposal: ESP:AES_GCM_16_256/$2"
   expect "strongSwan rekeys" sw gwb --rekey --child net
@@ -81,7 +88,7 @@ reauthenticated_by_us() { # EXTRA of strongSwan's connection
   START=wait DPD_IDLE=0s IKE_EXTRA='lifetime = "12s"; reauth = true;' STRONGSWAN_EXTRA=$1
   start_both udp
   bring_up us
-  pings_begin
+  stream_start
   ike_changes 2
   settle
   is "how often strongSwan saw us prove ourselves" \
@@ -93,7 +100,7 @@ reauthenticated_by_peer() {
     reauth_time = 8s' CHARON_EXTRA='make_before_break = yes'
   start_both native
   bring_up peer
-  pings_begin
+  stream_start
   ike_changes 2
   settle
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""rekey_judge.py - judges a capture of ESP in UDP taken while tunnels were rekeyed under numbered UDP.
+"""rekey_judge.py - judges a capture of ESP taken while tunnels were rekeyed under numbered UDP.
 
     rekey_judge.py WIRE.pcap --us A --peer B --given N --delivered N --charon-log FILE
 
@@ -22,7 +22,7 @@ SLACK = 1.0  # s: charon's log lines and the capture are stamped by two clocks' 
 
 
 def packets(path):
-    """(time, source, destination, spi, sequence) of every ESP packet in UDP 4500."""
+    """(time, source, destination, spi, sequence) of every ESP packet, native or in UDP 4500."""
     with open(path, "rb") as f:
         order = {b"\xd4\xc3\xb2\xa1": "<", b"\xa1\xb2\xc3\xd4": ">"}.get(f.read(4))
         if not order:
@@ -32,13 +32,15 @@ def packets(path):
             seconds, micros, length, _ = struct.unpack(order + "IIII", header)
             frame = f.read(length)
             ip = frame[14:]
-            if frame[12:14] != b"\x08\x00" or len(ip) < 36 or ip[9] != 17:
+            if frame[12:14] != b"\x08\x00" or len(ip) < 36 or ip[9] not in (17, 50):
                 continue
-            udp = ip[(ip[0] & 15) * 4:]
-            ports = struct.unpack("!HH", udp[:4])
-            if 4500 not in ports or len(udp) < 16 or udp[8:12] == bytes(4):
-                continue
-            spi, sequence = struct.unpack("!II", udp[8:16])
+            body = ip[(ip[0] & 15) * 4:]
+            if ip[9] == 17:
+                ports = struct.unpack("!HH", body[:4])
+                if 4500 not in ports or len(body) < 16 or body[8:12] == bytes(4):
+                    continue
+                body = body[8:]
+            spi, sequence = struct.unpack("!II", body[:8])
             yield (seconds + micros / 1e6, socket.inet_ntoa(ip[12:16]), socket.inet_ntoa(ip[16:20]), spi, sequence)
 
 
