@@ -10,9 +10,6 @@ namespace {
 constexpr const char* kNotYet = "is not available in this version";
 
 void check_tunnel(const Tunnel& t, const std::string& key, Report& report) {
-  const auto refuse = [&](bool set, const char* name) {
-    if (set) report.error(key + "." + name, std::string("this value ") + kNotYet);
-  };
   if (!t.translate.empty()) report.error(key + ".translate", kNotYet);
 }
 

@@ -162,11 +162,6 @@ TEST_CASE("what is understood but not carried out in this version is refused, no
     CHECK(load_good(text).ok());
   };
   CHECK(load_text(kGood, "t.conf", {.check_proposal = {}, .check_unfinished = true, .check_files = false}).ok());
-  unfinished(in_tunnel("ike = { ppk_id = \"x\"; ppk_file = \"y\"; };"), "t.conf:10: tunnels.hangzhou.ike.ppk_id: ");
-  unfinished(in_tunnel("auth = \"cert\"; cert = \"c\"; key = \"k\"; ca = \"a\";"),
-             "t.conf:10: tunnels.hangzhou.auth: ");
-  unfinished(in_tunnel("cores = \"spread\";"), "t.conf:10: tunnels.hangzhou.cores: ");
-  unfinished(in_tunnel("mss = 1300;"), "t.conf:10: tunnels.hangzhou.mss: ");
   unfinished(in_tunnel("translate = ( { local = \"10.0.0.0/24\"; seen_as = \"192.168.123.0/24\"; } );"),
              "t.conf:10: tunnels.hangzhou.translate: ");
   unfinished(changed("gateway =", "vlan = 7; gateway ="), "t.conf:3: ports.wan.vlan: ");
