@@ -224,6 +224,8 @@ void Controller::handle(dataplane::Event&& event) {
     gateway_.limit_reached(limit->tunnel, limit->spi, limit->child, limit->hard, now_, actions);
   } else if (const auto* icmp = std::get_if<dataplane::IcmpError>(&event)) {
     on_icmp(*icmp);
+  } else if (const auto* unknown = std::get_if<dataplane::UnknownEsp>(&event)) {
+    gateway_.unknown_esp(unknown->from, now_);
   } else if (const auto* link = std::get_if<dataplane::LinkChanged>(&event)) {
     const std::string port = link->port < config_.ports.size() ? config_.ports[link->port].name : "?";
     log_.warning("port " + port +

@@ -133,7 +133,9 @@ bool Gateway::admits(const ike::Datagram& datagram, bool proven, std::size_t tun
 void Gateway::admit(const ike::Datagram& datagram, std::uint64_t initiator_spi, int version, Time now, Actions& out) {
   const auto allowed = candidates(datagram, version);
   if (allowed.empty()) {
-    if (!knock(datagram, version, now, out)) ++counters_.unknown_peer;
+    if (knock(datagram, version, now, out)) return;
+    ++counters_.unknown_peer;
+    other_version_began(datagram, version, now, out);
     return;
   }
   if (version == 1 && !admits_aggressive(datagram, now)) {
@@ -170,6 +172,17 @@ void Gateway::admit(const ike::Datagram& datagram, std::uint64_t initiator_spi, 
   open_half(local_spi, datagram.remote.address, proven);
   tunnel->adopt(std::move(sa), std::move(effects), now, out);
   refresh(id);
+}
+
+// Nobody is let in by this, but a tunnel that wonders why it is down has its answer.
+void Gateway::other_version_began(const ike::Datagram& datagram, int version, Time now, Actions& out) {
+  const auto known = by_remote_.find(datagram.remote.address);
+  if (known == by_remote_.end()) return;
+  for (const ike::TunnelId id : known->second) {
+    const ike::PeerSettings& s = tunnels_[id]->settings();
+    if (s.config.ike.version == version || s.local.address != datagram.local.address) continue;
+    tunnels_[id]->other_version_began(datagram.remote, version, now, out);
+  }
 }
 
 void Gateway::open_half(std::uint64_t local_spi, const conf::IpAddress& from, bool proven) {
@@ -329,6 +342,12 @@ void Gateway::icmp_error(const conf::IpAddress& peer, const std::string& text, T
 void Gateway::renew_credentials(ike::TunnelId id, std::shared_ptr<const crypto::Credential> own,
                                 std::shared_ptr<const crypto::TrustStore> trust) {
   if (Tunnel* t = at(id)) t->renew_credentials(std::move(own), std::move(trust));
+}
+
+void Gateway::unknown_esp(const conf::IpAddress& peer, Time now) {
+  const auto known = by_remote_.find(peer);
+  if (known == by_remote_.end()) return;
+  for (const ike::TunnelId id : known->second) tunnels_[id]->unknown_esp(now);
 }
 
 void Gateway::esp_received(ike::TunnelId id, std::uint32_t spi_in, Time when) {

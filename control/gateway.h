@@ -68,6 +68,7 @@ class Gateway {
                       Actions& out);
   void peer_moved(ike::TunnelId tunnel, std::uint32_t spi_in, const conf::Endpoint& from, Time now, Actions& out);
   // `peer`: to whom the packet went that the error quotes.
+  void unknown_esp(const conf::IpAddress& peer, Time now);  // ESP for SAs that are not ours came from there
   void icmp_error(const conf::IpAddress& peer, const std::string& text, Time now);
   // For IKE SAs that begin from now on.
   void renew_credentials(ike::TunnelId tunnel, std::shared_ptr<const crypto::Credential> own,
@@ -108,6 +109,7 @@ class Gateway {
   void open_half(std::uint64_t local_spi, const conf::IpAddress& from, bool proven);
   void close_half(std::uint64_t local_spi);
   void index_remote(ike::TunnelId id);
+  void other_version_began(const ike::Datagram& datagram, int version, Time now, Actions& out);
   [[nodiscard]] std::vector<PeerSettingsPtr> candidates(const ike::Datagram& datagram, int version) const;
   // After anything that may have changed a tunnel: its place in the index and its next deadline.
   void refresh(ike::TunnelId id);

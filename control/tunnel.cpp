@@ -198,7 +198,12 @@ void Tunnel::refused(ike::Effects effects, Time now, Actions& out) {
 std::optional<Tunnel::Moved> Tunnel::receive(std::uint64_t local_spi, const ike::Datagram& datagram, Time now,
                                              Actions& out) {
   const auto it = ikes_.find(local_spi);
-  if (it == ikes_.end()) return std::nullopt;
+  if (it == ikes_.end()) {
+    if (version_probe_.receive(local_spi, datagram, now) && wonders_about_version()) {
+      give_reason(*version_probe_.finding(), now, out);
+    }
+    return std::nullopt;
+  }
   ike::Effects effects;
   it->second.sa->receive(datagram, now, effects);
   if (it->second.sa->tunnel() != settings_->tunnel) {

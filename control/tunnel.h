@@ -24,6 +24,7 @@
 #include "control/action.h"
 #include "control/engine.h"
 #include "control/ike/ike_sa.h"
+#include "control/version_probe.h"
 
 namespace causeway::control {
 
@@ -85,6 +86,7 @@ class Tunnel {
   void install_failed(std::uint32_t spi, ike::ChildSlot child, const std::string& why, Time now, Actions& out);
   void peer_moved(std::uint32_t spi_in, const conf::Endpoint& from, Time now, Actions& out);
   void knocked(Time now, Actions& out);  // the peer began phase 1 (IKE_SA_INIT), which our role leaves to us
+  void unknown_esp(Time now) { unknown_esp_at_ = now; }  // evidence, too
   void icmp_error(const std::string& text, Time now);  // evidence: kept for the reason, changes nothing
   void renew_credentials(std::shared_ptr<const crypto::Credential> own,
                          std::shared_ptr<const crypto::TrustStore> trust);
@@ -94,6 +96,8 @@ class Tunnel {
   void adopt(std::unique_ptr<ike::IkeSa> sa, ike::Effects effects, Time now, Actions& out);
   // What a first message led to that was refused: no state is kept, the reason may be worth knowing.
   void refused(ike::Effects effects, Time now, Actions& out);
+  // The peer's address sent a first message of the IKE version that this tunnel is not configured for.
+  void other_version_began(const conf::Endpoint& from, int version, Time now, Actions& out);
   // What receive() gives back where the identities showed that the IKE SA belongs to another tunnel.
   struct Moved {
     std::unique_ptr<ike::IkeSa> sa;
@@ -229,6 +233,8 @@ class Tunnel {
   [[nodiscard]] Child* child(ike::ChildSlot slot);
   [[nodiscard]] Time backoff(int failures);
   void give_reason(const ike::Reason& reason, Time now, Actions& out);
+  void give_reason_of_attempt(const ike::Reason& reason, Time now, Actions& out);
+  [[nodiscard]] bool wonders_about_version() const;
   void note(Time now, std::string text);
   void say(Actions& out, ike::Notice::Level level, std::string text) const;
 
@@ -254,6 +260,8 @@ class Tunnel {
   ike::Reason reason_;          // why it is down, while it is, or was the last time
   std::set<std::string> said_;  // reasons in the log since it was last up: each is said once
   std::string evidence_;        // ICMP since the attempt began
+  VersionProbe version_probe_;
+  std::optional<Time> unknown_esp_at_;  // the peer sent ESP for an SA that we do not have
   std::deque<HistoryEntry> history_;
   TunnelCounts counts_;
   NegotiationTimes negotiation_;

@@ -136,6 +136,7 @@ void Tunnel::on_child_established(Ike& ike, const ike::ChildEstablished& e, Time
   reason_ = {};
   evidence_.clear();
   said_.clear();
+  version_probe_.forget();
   if (all_children_up()) pressed_ = traffic_wanted_ = false;
   const std::string text = c->name + " established, " + e.sa->suite.name() + (e.sa->udp_encap ? " in UDP" : "");
   note(now, text);

@@ -37,6 +37,7 @@ std::vector<std::uint64_t> Tunnel::local_spis() const {
   std::vector<std::uint64_t> spis;
   spis.reserve(ikes_.size());
   for (const auto& [spi, ike] : ikes_) spis.push_back(spi);
+  for (const std::uint64_t spi : version_probe_.local_spis()) spis.push_back(spi);
   return spis;
 }
 

@@ -78,6 +78,10 @@ struct IcmpError {
   std::uint16_t mtu = 0;  // fragmentation needed / packet too big
   std::uint32_t spi = 0;  // of a quoted ESP packet
 };
+struct UnknownEsp {  // the SPI is not ours, or no longer (evidence: anybody may send it); at most once a second and worker
+  conf::IpAddress from;
+  std::uint32_t spi;
+};
 struct LinkChanged {
   std::uint16_t port;
   bool up;
@@ -87,7 +91,7 @@ struct PortReset {  // the device asked for a reset (RTE_ETH_EVENT_INTR_RESET)
   std::string error;  // empty: it runs again; else it is tried again each second
 };
 using Event =
-    std::variant<Installed, Retired, IkeDatagram, Wanted, PeerMoved, LimitReached, IcmpError, LinkChanged, PortReset>;
+    std::variant<Installed, Retired, IkeDatagram, Wanted, PeerMoved, LimitReached, IcmpError, UnknownEsp, LinkChanged, PortReset>;
 
 // --- what operators see ---------------------------------------------------------------------------
 

@@ -93,6 +93,8 @@ void Gateway::take_notices(Mailbox& mail, const Sink& sink) {
       sink(Event(quoted->error));
     } else if (const auto* moved = std::get_if<PeerMoved>(&item)) {
       sink(Event(*moved));
+    } else if (const auto* unknown = std::get_if<UnknownEsp>(&item)) {
+      sink(Event(*unknown));
     } else if (const auto* limit = std::get_if<LimitReached>(&item)) {
       tell_limit(*limit, sink);
     }

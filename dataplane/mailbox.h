@@ -79,7 +79,7 @@ struct StaleNeighborUsed {
   std::uint16_t port;
   conf::IpAddress address;
 };
-using Notice = std::variant<WantedNote, StaleNeighborUsed, QuotedPacket, PeerMoved, LimitReached>;
+using Notice = std::variant<WantedNote, StaleNeighborUsed, QuotedPacket, PeerMoved, LimitReached, UnknownEsp>;
 
 // A packet for the control thread. Classes have a ring and a rate each, so that none starves another.
 // `ike_first`: IKE messages that begin something, which anybody may send: a flood of them leaves the others room.

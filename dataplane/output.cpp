@@ -10,7 +10,16 @@ namespace causeway::dataplane {
 
 void Worker::drop(rte_mbuf* m, Drop why) {
   counters_.drop(why);
+  if (why == Drop::unknown_spi) tell_of_unknown_esp(m);
   rte_pktmbuf_free(m);
+}
+
+void Worker::tell_of_unknown_esp(rte_mbuf* m) {
+  if (unknown_esp_told_ms_ != 0 && now_ms_ < unknown_esp_told_ms_ + 1000) return;
+  unknown_esp_told_ms_ = now_ms_;
+  if (const auto ip = read_ip(m, meta(m).l3_offset)) {
+    notice(UnknownEsp{conf::IpAddress::from_octets({ip->source, ip->address_octets()}), meta(m).spi});
+  }
 }
 
 void Worker::wake_control() {

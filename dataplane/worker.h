@@ -138,6 +138,7 @@ class Worker {
   void hand_over(std::uint16_t worker, const HandOver& what);
   void flush_hand_overs(std::uint16_t worker);
   void drop(rte_mbuf* m, Drop why);
+  void tell_of_unknown_esp(rte_mbuf* m);
   void wake_control();
 
   const WorkerSetup setup_;
@@ -146,6 +147,7 @@ class Worker {
   Counters& counters_;
   const Tables* tables_ = nullptr;  // valid until the next quiescent state
   std::uint64_t now_ms_ = 0;
+  std::uint64_t unknown_esp_told_ms_ = 0;
   std::uint32_t fragment_id_ = 0;  // of our own IPv6 packets
   crypto::EspEngine engine_;
   SaTable sas_;

@@ -37,7 +37,7 @@ test_packages="$fuzz_runtime clang-format clang-tidy
   strongswan-charon strongswan-swanctl strongswan-pki libcharon-extra-plugins
   libcharon-extauth-plugins libstrongswan-standard-plugins libstrongswan-extra-plugins
   iproute2 nftables ethtool iputils-ping iperf3 tcpdump tshark procps util-linux
-  python3 python3-scapy python3-cryptography mmdebstrap openssl"
+  python3 python3-scapy python3-cryptography mmdebstrap openssl ike-scan"
 
 packages=$build_packages
 [[ $build_only == no ]] && packages="$packages $test_packages"

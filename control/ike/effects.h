@@ -43,6 +43,7 @@ struct Reason {
   std::string ours;    // what we offered or expected, where that is the matter
   std::string theirs;  // what the peer offered or sent
   std::vector<std::string> candidates;  // where the protocol hides the cause: ranked, most likely first
+  bool first_message = false;  // nothing but a refusal ever came back: the version itself may be the matter
 };
 
 // A pair of ESP SAs as negotiated. Shared between the two install effects; wiped with its last owner.

@@ -6,6 +6,7 @@
 
 #include "control/ikev1/aggressive_mode.h"
 #include "control/ikev1/informational.h"
+#include "control/ikev1/keys.h"
 #include "control/ikev1/main_mode.h"
 #include "control/ikev1/quick_mode.h"
 #include "control/ikev1/reasons.h"
@@ -52,8 +53,8 @@ std::optional<Inbound> take_apart(const ike::Header& header, const ike::Datagram
   Inbound in;
   in.header = header;
   in.encrypted = (header.flags & ike::flag::v1_encryption) != 0;
-  const auto raw = ike::walk_payloads(header.first_payload, chain,
-                                      in.encrypted ? ike::Trailing::padding : ike::Trailing::refuse);
+  const auto raw =
+      ike::walk_payloads(header.first_payload, chain, in.encrypted ? ike::Trailing::padding : ike::Trailing::refuse);
   if (!raw || raw->empty()) return std::nullopt;
   auto payloads = decode_payloads(*raw);
   if (!payloads) return std::nullopt;
@@ -100,7 +101,8 @@ void receive_phase1(Session& s, const ike::Header& header, const ike::Datagram& 
     }
     return;
   }
-  if (header.responder_spi != s.cookies.responder && !s.initiator) return;  // our cookie is not echoed: no more than that
+  if (header.responder_spi != s.cookies.responder && !s.initiator)
+    return;  // our cookie is not echoed: no more than that
   const bool encrypted = (header.flags & ike::flag::v1_encryption) != 0;
   const Row* row = row_for(s, encrypted);
   if (row == nullptr) return;
@@ -152,8 +154,22 @@ void receive_quick(Session& s, const ike::Header& header, const ike::Datagram& d
   }
 }
 
+// A refusal of our proof under the keys that both sides have by then. That it can be read says that the pre-shared key
+// is the same; who sent it is not proven yet, so it is a hint.
+void receive_early(Session& s, const ike::Header& header, const ike::Datagram& datagram, Step& step) {
+  const auto in = open(s, header, datagram, s.protection->iv_for(s.phase1_iv, header.message_id));
+  const bool readable = in && in->payloads.hash &&
+                        crypto::equal_constant_time(*in->payloads.hash,
+                                                    hash_1(s.suite.prf, s.keys.a, header.message_id, in->behind_hash));
+  if (!readable) return remember_hint(s, nullptr, true);
+  s.evidence.same_keys = true;
+  remember_hint(s, &in->payloads, false);
+  if (const auto* error = in->payloads.error()) step.info(s.peer_name() + " refuses our proof: " + name(error->type));
+}
+
 void receive_informational(Session& s, const ike::Header& header, const ike::Datagram& datagram, Step& step) {
   const bool encrypted = (header.flags & ike::flag::v1_encryption) != 0;
+  if (encrypted && s.stage == Stage::third_sent && s.protection) return receive_early(s, header, datagram, step);
   if (!encrypted || s.stage != Stage::established) {
     if (encrypted) return remember_hint(s, nullptr, true);
     const auto in = take_apart(header, datagram, ike::ByteView(datagram.bytes).subspan(ike::kHeaderSize));
@@ -172,8 +188,9 @@ void receive_informational(Session& s, const ike::Header& header, const ike::Dat
 // XAuth and mode-config come as exchanges of their own: remote access, which is not spoken here.
 void receive_transaction(Session& s, Step& step) {
   if (!s.evidence.wants_xauth && s.stage == Stage::established) {
-    step.warn(s.peer_name() + " wants XAuth or mode-config, which is for remote access: make it a site-to-site "
-                              "connection there");
+    step.warn(s.peer_name() +
+              " wants XAuth or mode-config, which is for remote access: make it a site-to-site "
+              "connection there");
   }
   s.evidence.wants_xauth = true;
 }
@@ -234,8 +251,7 @@ void receive(Session& s, const ike::Datagram& datagram, Step& step) {
   if (datagram.local.port == 4500) s.evidence.on_4500 = true;
   if (header->first_payload != ike::PayloadType::v1_fragment) return receive_whole(s, *header, datagram, step);
 
-  const auto raw =
-      ike::walk_payloads(header->first_payload, ike::ByteView(datagram.bytes).subspan(ike::kHeaderSize));
+  const auto raw = ike::walk_payloads(header->first_payload, ike::ByteView(datagram.bytes).subspan(ike::kHeaderSize));
   if (!raw || raw->size() != 1 || !takes_fragments(s)) return;
   auto whole = s.reassembly.add(raw->front().body);
   if (!whole) return;

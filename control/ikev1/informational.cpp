@@ -84,8 +84,8 @@ void on_child_delete(Session& s, const DeletePayload& d, Step& step) {
     const Child* child = s.child_by_outbound(r.be32());
     if (child == nullptr) continue;
     const bool was_replaced = child->replaced_by != 0;
-    remove_child(s, child->sa->spi_in, kInboundGrace,
-                 was_replaced ? reasons::replaced() : reasons::closed_by_peer(s), step);
+    remove_child(s, child->sa->spi_in, kInboundGrace, was_replaced ? reasons::replaced() : reasons::closed_by_peer(s),
+                 step);
   }
 }
 
@@ -169,9 +169,8 @@ void on_informational(Session& s, const Inbound& in, Step& step) {
   for (const DeletePayload& d : p.deletes) {
     if (d.protocol == kEsp) on_child_delete(s, d, step);
   }
-  const bool ends = std::ranges::any_of(p.deletes, [&](const DeletePayload& d) {
-    return d.protocol == kIsakmp && names_us(s, d);
-  });
+  const bool ends =
+      std::ranges::any_of(p.deletes, [&](const DeletePayload& d) { return d.protocol == kIsakmp && names_us(s, d); });
   if (ends) lose(s, reasons::closed_by_peer(s), step);
 }
 
@@ -196,11 +195,14 @@ std::optional<ike::Time> next_liveness_event(const Session& s) {
 }
 
 void liveness_due(Session& s, Step& step) {
-  // ESP of the peer that came meanwhile is as good as an answer.
-  if (s.dpd.sent != 0 && s.last_esp >= s.dpd.began) s.dpd.sent = 0;
+  // ESP of the peer that came meanwhile is as good as an answer, unless it is phase 1 that is in doubt: a peer may have
+  // forgotten that and kept phase 2.
+  const bool doubt = quick_unanswered(s);
+  if (s.dpd.sent != 0 && s.last_esp >= s.dpd.began && !doubt) s.dpd.sent = 0;
   const auto at = next_liveness_event(s);
   if (!at || *at > step.now) return;
   if (s.dpd.sent < std::max(s.peer.config().ike.dpd.tries, 1)) return send_r_u_there(s, step);
+  if (s.last_esp >= s.dpd.began) return lose(s, reasons::phase1_forgotten(s, step.now - s.dpd.began), step);
   finish(s, reasons::dead(s, step.now - s.dpd.began, s.dpd.sent), step);
 }
 

@@ -59,8 +59,7 @@ void fail(Session& s, Quick& q, ike::Reason reason, Step& step) {
 
 ike::PayloadChain request_payloads(Session& s, const Quick& q, crypto::KeyExchange group) {
   ike::PayloadChain chain;
-  chain.add(ike::PayloadType::v1_sa,
-            encode_phase2(q.proposals, group, q.spi, encapsulation(s), s.peer.esp_lifetime()));
+  chain.add(ike::PayloadType::v1_sa, encode_phase2(q.proposals, group, q.spi, encapsulation(s), s.peer.esp_lifetime()));
   chain.add(ike::PayloadType::v1_nonce, q.nonces.initiator);
   if (q.agreement) chain.add(ike::PayloadType::v1_key_exchange, q.agreement->public_value());
   chain.add(ike::PayloadType::v1_id, q.id_ci);
@@ -71,7 +70,9 @@ ike::PayloadChain request_payloads(Session& s, const Quick& q, crypto::KeyExchan
 }  // namespace
 
 void request_child(Session& s, const Task& task, Step& step) {
-  const auto refuse = [&](ike::Reason reason) { step.out.emplace_back(ike::ChildFailed{task.slot, std::move(reason)}); };
+  const auto refuse = [&](ike::Reason reason) {
+    step.out.emplace_back(ike::ChildFailed{task.slot, std::move(reason)});
+  };
   const auto* settings = s.peer.child(task.slot);
   if (settings == nullptr) return refuse(reasons::internal("no such child"));
   const conf::SelectorSet& set = settings->selectors;
@@ -153,8 +154,9 @@ tl::expected<Child, ike::Reason> take_answer(Session& s, Quick& q, const Inbound
 
 void on_quick_2(Session& s, Quick& q, const Inbound& in, Step& step) {
   if (q.done) return;
-  if (!in.payloads.hash || !crypto::equal_constant_time(*in.payloads.hash, hash_2(s.suite.prf, s.keys.a, q.id,
-                                                                               q.nonces.initiator, in.behind_hash))) {
+  if (!in.payloads.hash ||
+      !crypto::equal_constant_time(*in.payloads.hash,
+                                   hash_2(s.suite.prf, s.keys.a, q.id, q.nonces.initiator, in.behind_hash))) {
     s.evidence.unusable = reasons::quick_hash(s);
     step.info(s.evidence.unusable->text);
     return;
@@ -274,7 +276,9 @@ tl::expected<Taken, Refusal> select_transform(const Session& s, const Inbound& i
     ike::Reason r{ike::Cause::no_common_proposal,
                   s.peer_name() + " offers ESP in another encapsulation mode than " +
                       (s.udp_encap() ? "tunnel mode in UDP" : "tunnel mode") + ": set it to tunnel mode",
-                  {}, {}, {}};
+                  {},
+                  {},
+                  {}};
     return tl::make_unexpected(Refusal{Notify::no_proposal_chosen, std::move(r)});
   }
   const auto choice = ike::select(s.peer.esp_acceptable(s.suite.key_exchange), suites_of(fitting));
@@ -286,7 +290,8 @@ tl::expected<Taken, Refusal> select_transform(const Session& s, const Inbound& i
 }
 
 // Everything but the SPI, so that a refusal costs none.
-tl::expected<crypto::KeyResponse, Refusal> key_response(const Session& s, const ike::Choice& choice, const Inbound& in) {
+tl::expected<crypto::KeyResponse, Refusal> key_response(const Session& s, const ike::Choice& choice,
+                                                        const Inbound& in) {
   if (choice.key_exchange == crypto::KeyExchange::none) return crypto::KeyResponse{};
   if (!in.payloads.key_exchange) {
     return tl::make_unexpected(Refusal{Notify::invalid_key_information, reasons::incomplete(s, "KE for PFS")});
@@ -294,8 +299,7 @@ tl::expected<crypto::KeyResponse, Refusal> key_response(const Session& s, const 
   crypto::SystemKeyExchange exchange;
   auto response = exchange.respond(choice.key_exchange, *in.payloads.key_exchange);
   if (response) return std::move(*response);
-  return tl::make_unexpected(
-      Refusal{Notify::invalid_key_information, reasons::bad_key_exchange(s, response.error())});
+  return tl::make_unexpected(Refusal{Notify::invalid_key_information, reasons::bad_key_exchange(s, response.error())});
 }
 
 // RESPONDER-LIFETIME where ours ends before what the peer offered (RFC 2407 4.6.3.1).
@@ -430,6 +434,7 @@ void quick_due(Session& s, Step& step) {
     if (due == ike::Retransmission::Due::send_again) {
       ++s.retransmitted;
       send_datagram(s, q.last.sent, step);
+      if (q.ours) ask_liveness(s, step);
     }
     if (due != ike::Retransmission::Due::give_up) continue;
     if (!q.ours) {  // never confirmed: the peer does not have it
@@ -446,6 +451,11 @@ void quick_due(Session& s, Step& step) {
     // A peer that does not answer quick mode has lost phase 1: another one, for the children that live.
     return lose(s, reason, step);
   }
+}
+
+bool quick_unanswered(const Session& s) {
+  return std::ranges::any_of(
+      s.quicks, [](const Quick& q) { return q.ours && !q.done && q.last.timer && q.last.timer->transmissions() > 1; });
 }
 
 std::optional<ike::Time> next_quick_event(const Session& s) {

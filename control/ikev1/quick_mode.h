@@ -22,6 +22,7 @@ void on_quick_refused(Session& s, Quick& q, Notify type, Step& step);
 void quick_due(Session& s, Step& step);
 // ESP of the peer came in on this inbound SA.
 void on_esp(Session& s, std::uint32_t spi_in, ike::Time when);
-[[nodiscard]] std::optional<ike::Time> next_quick_event(const Session& s);
+[[nodiscard]] bool quick_unanswered(const Session& s);  // one of ours, although it was sent again
+std::optional<ike::Time> next_quick_event(const Session& s);
 
 }  // namespace causeway::ikev1

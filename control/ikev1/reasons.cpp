@@ -43,6 +43,7 @@ ike::Reason refused_first(const Session& s, Notify refusal) {
                            s.peer_name() + " refused our IKE proposal " + ours +
                                ": set the same ike.proposals on both sides, or give it a connection for our address " +
                                us + " with IKEv1 in " + mode + " mode");
+      r.first_message = true;
       r.ours = ours;
       r.candidates = {"the proposals: nothing of " + ours + " is allowed there",
                       "the peer has no connection for our address " + us,
@@ -77,14 +78,18 @@ ike::Reason unproven(const Session& s, ike::Time waited, int sent) {
   const Evidence& e = s.evidence;
   const bool psk = s.peer.auth() == AuthMethod::psk;
   if (e.refusal == Notify::authentication_failed || e.refusal == Notify::invalid_id_information) {
+    const bool main = s.handshake && !s.handshake->aggressive;
     ike::Reason r = make(ike::Cause::peer_refused_authentication,
-                         s.peer_name() + " refused our identity with " + name(*e.refusal) + ": " + identity_cure(s));
+                         s.peer_name() + " refused our identity with " + name(*e.refusal) + ": " + identity_cure(s) +
+                             (main ? "; or its connection for us is set to aggressive mode" : ""));
     r.candidates = {"our identity: " + identity_cure(s)};
-    if (psk) r.candidates.push_back("the pre-shared key: " + psk_cure());
+    if (main) r.candidates.push_back("the exchange mode: main here");
+    if (psk && !e.same_keys) r.candidates.push_back("the pre-shared key: " + psk_cure());
     return r;
   }
-  const bool garbled = e.undecryptable > 0 || e.refusal == Notify::payload_malformed ||
-                       e.refusal == Notify::invalid_hash_information || e.refusal == Notify::invalid_payload_type;
+  const bool garbled =
+      !e.same_keys && (e.undecryptable > 0 || e.refusal == Notify::payload_malformed ||
+                       e.refusal == Notify::invalid_hash_information || e.refusal == Notify::invalid_payload_type);
   if (psk && garbled) {
     ike::Reason r = wrong_psk(s, true);
     r.cause = ike::Cause::peer_refused_authentication;
@@ -95,7 +100,8 @@ ike::Reason unproven(const Session& s, ike::Time waited, int sent) {
                 s.peer_name() + " refused our proof with " + name(*e.refusal) + ": its log says why");
   }
   std::string text = s.peer_name() + " answered all but our proof of who we are, sent to port " +
-                     std::to_string(s.remote.port) + ", in " + seconds(waited) + " (sent " + std::to_string(sent) + "): ";
+                     std::to_string(s.remote.port) + ", in " + seconds(waited) + " (sent " + std::to_string(sent) +
+                     "): ";
   ike::Reason r;
   if (s.remote.port == 4500 && !e.on_4500) {
     r = make(ike::Cause::peer_silent, text + "let UDP 4500 pass on the path; else the peer drops a wrong " +
@@ -165,12 +171,13 @@ ike::Reason other_mode(const std::string& peer, bool theirs_aggressive) {
 
 ike::Reason wrong_psk(const Session& s, bool undecryptable) {
   const std::string file = s.peer.config().psk_file;
-  ike::Reason r = make(
-      ike::Cause::authentication_failed,
-      "the pre-shared key is not the same here and at " + s.peer_name() + ": all algorithms agreed, and only the key " +
-          (undecryptable ? "can make messages that do not decrypt" : "can make its proof wrong") + "; make the content of psk_file " +
-          (file.empty() ? std::string() : "(" + file + ") ") + "and the peer's key the same (ours has " +
-          std::to_string(s.peer.settings->psk.size()) + " octets), without a space or newline at the end");
+  ike::Reason r = make(ike::Cause::authentication_failed,
+                       "the pre-shared key is not the same here and at " + s.peer_name() +
+                           ": all algorithms agreed, and only the key " +
+                           (undecryptable ? "can make messages that do not decrypt" : "can make its proof wrong") +
+                           "; make the content of psk_file " + (file.empty() ? std::string() : "(" + file + ") ") +
+                           "and the peer's key the same (ours has " + std::to_string(s.peer.settings->psk.size()) +
+                           " octets), without a space or newline at the end");
   return r;
 }
 
@@ -221,15 +228,17 @@ ike::Reason quick_hash(const Session& s) {
 
 ike::Reason not_confirmed(const Session& s) {
   return make(ike::Cause::child_refused,
-              s.peer_name() + " began a quick mode and never confirmed it: its third message was lost, or it refused "
-                              "our answer; its log says why");
+              s.peer_name() +
+                  " began a quick mode and never confirmed it: its third message was lost, or it refused "
+                  "our answer; its log says why");
 }
 
 ike::Reason selectors(const conf::SelectorSet& ours, const conf::SelectorSet& theirs) {
-  ike::Reason r = make(ike::Cause::selectors_disjoint,
-                       "the peer asks for " + ike::str(theirs) + " (local === remote, seen from here), ours is " +
-                           ike::str(ours) + ": IKEv1 does not narrow; make local_subnets and remote_subnets mirror the "
-                                            "peer's exactly, one pair for one child");
+  ike::Reason r =
+      make(ike::Cause::selectors_disjoint,
+           "the peer asks for " + ike::str(theirs) + " (local === remote, seen from here), ours is " + ike::str(ours) +
+               ": IKEv1 does not narrow; make local_subnets and remote_subnets mirror the "
+               "peer's exactly, one pair for one child");
   r.ours = ike::str(ours);
   r.theirs = ike::str(theirs);
   return r;
@@ -278,17 +287,17 @@ ike::Reason silent(const Session& s, ike::Time waited, int sent) {
   if (s.stage == Stage::first_sent && e.refusal) return refused_first(s, *e.refusal);
   if (e.unusable) return *e.unusable;
   if (s.stage == Stage::second_sent) {
-    ike::Reason r = make(ike::Cause::peer_silent,
-                         s.peer_name() + " answered our proposal but not our key exchange in " + seconds(waited) +
-                             " (sent " + std::to_string(sent) + ")" +
-                             (e.refusal ? ", but for " + name(*e.refusal) : std::string()) +
-                             ": large datagrams may not pass on the path");
+    ike::Reason r =
+        make(ike::Cause::peer_silent, s.peer_name() + " answered our proposal but not our key exchange in " +
+                                          seconds(waited) + " (sent " + std::to_string(sent) + ")" +
+                                          (e.refusal ? ", but for " + name(*e.refusal) : std::string()) +
+                                          ": large datagrams may not pass on the path");
     r.candidates = {"large datagrams or IP fragments are lost on the path", "the peer failed: its log says why"};
     return r;
   }
-  ike::Reason r = make(ike::Cause::peer_silent, "no answer from " + s.remote.str() + " in " + seconds(waited) +
-                                                    ": sent " + std::to_string(sent) + ", got " +
-                                                    std::to_string(e.received));
+  ike::Reason r =
+      make(ike::Cause::peer_silent, "no answer from " + s.remote.str() + " in " + seconds(waited) + ": sent " +
+                                        std::to_string(sent) + ", got " + std::to_string(e.received));
   r.candidates = {"UDP " + std::to_string(s.remote.port) + " is filtered on the path or at the peer",
                   "the peer has no IKEv1 connection for our address " + s.local.address.str(),
                   "the peer still holds an old SA with us and ignores us: reset the connection there",
@@ -296,6 +305,7 @@ ike::Reason silent(const Session& s, ike::Time waited, int sent) {
   r.text += "; let UDP " + std::to_string(s.remote.port) +
             " pass on the path, and check that the peer runs and has an IKEv1 connection for our address " +
             s.local.address.str();
+  r.first_message = s.stage == Stage::first_sent;
   return r;
 }
 
@@ -306,6 +316,13 @@ ike::Reason quick_silent(const Session& s, ike::Time waited, int sent) {
               ? "it waits for XAuth or mode-config, which is for remote access; make it a site-to-site connection"
               : "it has lost phase 1, or drops what it does not accept (traffic selectors, ESP proposal) silently";
   return make(ike::Cause::peer_silent, std::move(text));
+}
+
+ike::Reason phase1_forgotten(const Session& s, ike::Time waited) {
+  return make(ike::Cause::peer_silent, s.peer_name() + " answers neither quick mode nor liveness checks for " +
+                                           seconds(waited) +
+                                           " while its ESP comes in: it has forgotten phase 1, or "
+                                           "IKE is lost on the path");
 }
 
 ike::Reason dead(const Session& s, ike::Time waited, int sent) {

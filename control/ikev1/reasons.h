@@ -39,6 +39,7 @@ ike::Reason child_refused(const Session& s, const Quick& quick, Notify type);
 // No usable answer in phase 1 until we gave up, with whatever evidence came in meanwhile.
 ike::Reason silent(const Session& s, ike::Time waited, int sent);
 ike::Reason quick_silent(const Session& s, ike::Time waited, int sent);
+ike::Reason phase1_forgotten(const Session& s, ike::Time waited);  // while ESP comes in
 ike::Reason dead(const Session& s, ike::Time waited, int sent);
 
 }  // namespace causeway::ikev1::reasons

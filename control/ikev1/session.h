@@ -140,6 +140,7 @@ struct Evidence {
   int received = 0;
   int undecryptable = 0;
   bool on_4500 = false;             // something of the peer came there
+  bool same_keys = false;           // a message of the peer under our keys made sense: the pre-shared key is the same
   std::optional<Notify> refusal;    // the last unprotected error notify
   std::optional<ike::Reason> unusable;
   bool wants_xauth = false;

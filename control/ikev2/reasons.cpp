@@ -54,6 +54,48 @@ std::vector<std::string> refusal_candidates(const Session& s) {
   return out;
 }
 
+// The same algorithms made the child that is to be renewed: IKE_AUTH has no key exchange for it, a rekey has.
+ike::Reason pfs_refused(const Session& s, const ChildOffer& offer) {
+  const std::string group = ike::name(offer.agreement->id());
+  ike::Reason r = make(ike::Cause::peer_refused_proposal,
+                       s.peer_name() +
+                           " took the ESP algorithms at first and refuses them now, with PFS: only the PFS"
+                           " group can differ, ours is " +
+                           group + ". Set the group of esp.proposals to the peer's, or pfs to what it has");
+  r.ours = ike::str(offer.proposals);
+  return r;
+}
+
+// An unprotected refusal of IKE_SA_INIT that nothing contradicted.
+ike::Reason init_refused(const Session& s, ike::NotifyType type) {
+  const std::string ours = s.local.address.str();
+  if (type == ike::NotifyType::unsupported_critical_payload) {
+    // We send no critical payload of our own: this is how some clouds refuse an address they do not know.
+    ike::Reason r = make(ike::Cause::no_config_for_peer,
+                         s.peer_name() +
+                             " refused us with UNSUPPORTED_CRITICAL_PAYLOAD though nothing we sent is critical:"
+                             " it does not know us under the address it sees. We send from " +
+                             ours + "; set the customer gateway in its console to the public address of that");
+    r.ours = ours;
+    return r;
+  }
+  if (type != ike::NotifyType::no_proposal_chosen && s.evidence.unusable) return *s.evidence.unusable;
+  ike::Reason r = make(ike::Cause::peer_refused_proposal, {});
+  r.first_message = true;
+  if (type != ike::NotifyType::no_proposal_chosen) {
+    r.text = s.peer_name() + " refused IKE_SA_INIT with " + ike::name(type) + ": its log says why";
+    return r;
+  }
+  r.text = s.peer_name() + " refused our IKE proposal " + ike::str(s.peer.ike) +
+           ": set the same ike.proposals on both sides; else it has no connection for our address " + ours +
+           ", or only one for IKEv1";
+  r.ours = ike::str(s.peer.ike);
+  r.candidates = {"the proposals: nothing of " + r.ours + " is allowed there",
+                  "the peer has no connection for our address " + ours,
+                  "the peer's connection is IKEv1: set ike.version = 1 here or IKEv2 there"};
+  return r;
+}
+
 }  // namespace
 
 ike::Reason internal(std::string what) { return make(ike::Cause::internal, "this gateway failed: " + std::move(what)); }
@@ -239,6 +281,8 @@ ike::Reason child_refused(const Session& s, const ChildOffer& offer, ike::Notify
       r.ours = ike::str(offer.selectors);
       return r;
     case ike::NotifyType::no_proposal_chosen:
+    case ike::NotifyType::invalid_ke_payload:
+      if (offer.replaces != 0 && offer.agreement) return pfs_refused(s, offer);
       r = make(ike::Cause::peer_refused_proposal,
                "phase 1 is good, but " + s.peer_name() + " refused our ESP proposal " + ike::str(offer.proposals) +
                    ": set the same esp.proposals" + (offer.agreement ? " and pfs" : "") + " on both sides");
@@ -262,22 +306,7 @@ ike::Reason silent(const Session& s, ike::Time waited, int sent) {
                                              std::to_string(sent) + " times): the peer or the path to it is down");
   }
   const Evidence& e = s.evidence;
-  if (s.stage == Stage::init_sent && e.refusal) {
-    if (*e.refusal == ike::NotifyType::no_proposal_chosen) {
-      ike::Reason r = make(ike::Cause::peer_refused_proposal,
-                           s.peer_name() + " refused our IKE proposal " + ike::str(s.peer.ike) +
-                               ": set the same ike.proposals on both sides, or give it a connection for our address " +
-                               s.local.address.str() + " with IKEv2");
-      r.ours = ike::str(s.peer.ike);
-      r.candidates = {"the proposals: nothing of " + ike::str(s.peer.ike) + " is allowed there",
-                      "the peer has no connection for our address " + s.local.address.str(),
-                      "the peer's connection is IKEv1: set ike.version = 1 here or IKEv2 there"};
-      return r;
-    }
-    if (e.unusable) return *e.unusable;
-    return make(ike::Cause::peer_refused_proposal,
-                s.peer_name() + " refused IKE_SA_INIT with " + ike::name(*e.refusal) + ": its log says why");
-  }
+  if (s.stage == Stage::init_sent && e.refusal) return init_refused(s, *e.refusal);
   if (e.unusable) return *e.unusable;
   if (s.stage == Stage::init_sent) {
     ike::Reason r = make(ike::Cause::peer_silent, "no answer from " + who + " in " + seconds(waited) + ": sent " +
@@ -288,6 +317,7 @@ ike::Reason silent(const Session& s, ike::Time waited, int sent) {
     r.text += "; let UDP " + std::to_string(s.remote.port) +
               " pass on the path, and check that the peer runs and has a connection for our address " +
               s.local.address.str();
+    r.first_message = true;
     return r;
   }
   // IKE_AUTH is unanswered: something answered IKE_SA_INIT.

@@ -95,7 +95,9 @@ bool manual_names(const std::string& manual, const std::string& name) {
 }  // namespace
 
 TEST_CASE("the examples load without an error") {
-  for (const char* name : {"minimal.conf", "full.conf", "certificates.conf"}) {
+  for (const char* name : {"minimal.conf", "full.conf", "certificates.conf", "alibaba-ikev1.conf", "alibaba-nat.conf",
+                           "alibaba-ikev2.conf", "tencent-main.conf", "tencent-aggressive.conf", "ctyun-ikev1-psk.conf",
+                           "ctyun-ikev2-cert.conf", "load-balancer.conf"}) {
     const Loaded loaded = load_example(example(name));
     INFO(name);
     INFO(all_of(loaded.report.errors));
