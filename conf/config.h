@@ -101,7 +101,8 @@ struct Tunnel {
   std::optional<Prefix> inside;
   bool child_follows_ike = false;
   bool legacy = false;
-  bool probe = true;
+  bool probe = true;                    // find out what the path to the peer carries...
+  std::optional<IpAddress> probe_host;  // ...by this host behind it; unset: one that is seen
   std::vector<std::pair<Prefix, Prefix>> translate;  // 1:1: real local prefix, prefix the peer sees
   IkeSettings ike;
   EspSettings esp;

@@ -56,7 +56,6 @@ Loaded load_text(const std::string& text, const std::string& path, const LoadOpt
   check_proposals(draft, options.check_proposal, report);
   check_clouds(draft, clouds, report);
   check_weak(draft, report);
-  if (options.check_unfinished) check_unfinished(draft, report);
   if (options.check_files) check_files(draft, clouds, report);
   loaded.config = std::move(draft.config);
   loaded.config.file = path;

@@ -24,7 +24,6 @@ using ProposalCheck =
 
 struct LoadOptions {
   ProposalCheck check_proposal;  // empty: shape only
-  bool check_unfinished = true;  // refuse what this version does not carry out (off for examples)
   bool check_files = true;       // look at PSK files and certificates (off for examples)
 };
 

@@ -123,6 +123,8 @@ void check_rule_place(const Draft& draft, const std::string& name, const std::st
   if (!port && !tunnel) report.error(key, "there is no port or tunnel " + in_quotes(name));
 }
 
+constexpr std::size_t kMostRules = 1024;  // each has a counter in every worker
+
 void check_top(const Config& config, Report& report) {
   std::set<int> seen;
   for (const int core : config.workers) {
@@ -159,9 +161,12 @@ void check_ports(const Draft& draft, Report& report) {
     require(report, draft.policy_keys[i] + ".action", report.places.contains(draft.policy_keys[i] + ".action"),
             "\"bypass\" or \"discard\"");
   }
+  if (config.rules.size() > kMostRules) report.error("rules", "there are more than " + std::to_string(kMostRules));
   for (std::size_t i = 0; i < config.rules.size(); ++i) {
     const std::string& key = draft.rule_keys[i];
     require(report, key + ".action", report.places.contains(key + ".action"), "\"permit\" or \"deny\"");
+    const std::uint8_t from = config.rules[i].from.protocol, to = config.rules[i].to.protocol;
+    if (from != 0 && to != 0 && from != to) report.error(key + ".to", "names another protocol than from: nothing is both");
     check_rule_place(draft, config.rules[i].in, key + ".in", report);
     check_rule_place(draft, config.rules[i].out, key + ".out", report);
   }

@@ -79,6 +79,16 @@ void check_routes(const Tunnel& t, const std::string& key, Report& report) {
 }
 
 void check_translation(const Tunnel& t, const std::string& key, Report& report) {
+  for (std::size_t i = 0; i < t.translate.size(); ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      const auto& [real, seen] = t.translate[i];
+      const auto& [other_real, other_seen] = t.translate[j];
+      if (real.overlaps(other_real) || seen.overlaps(other_seen)) {
+        report.error(key + ".translate", real.str() + " seen as " + seen.str() + " overlaps " + other_real.str() +
+                                             " seen as " + other_seen.str() + ": translation is one to one");
+      }
+    }
+  }
   for (const auto& [real, seen_as] : t.translate) {
     const Selector seen = Selector::of(seen_as);
     if (std::ranges::none_of(t.local_subnets, [&](const Selector& local) { return local.contains(seen); })) {

@@ -84,6 +84,20 @@ void read_dscp(Group& group, Tunnel& tunnel) {
   group.report().error(group.key("dscp"), "takes \"copy\", or the code point to set, 0 to 63");
 }
 
+// true, false, or the host to ask.
+void read_probe(Group& group, Tunnel& tunnel) {
+  const Node* node = group.take("probe");
+  if (node == nullptr) return;
+  if (node->kind == Node::Kind::boolean) {
+    tunnel.probe = node->boolean;
+    return;
+  }
+  if (node->kind == Node::Kind::text) {
+    if (tunnel.probe_host = IpAddress::parse(node->text); tunnel.probe_host) return;
+  }
+  group.report().error(group.key("probe"), "takes true, false, or the address of a host behind the peer that answers pings");
+}
+
 void read_translate(Group& tunnel_group, Tunnel& tunnel) {
   for (Group& group : tunnel_group.groups("translate")) {
     std::optional<Prefix> real, seen_as;
@@ -157,7 +171,7 @@ Tunnel read_tunnel(Group& group) {
   group.read_text("inside", tunnel.inside, parse_interface);
   group.read("child_follows_ike", tunnel.child_follows_ike);
   group.read("legacy", tunnel.legacy);
-  group.read("probe", tunnel.probe);
+  read_probe(group, tunnel);
   read_translate(group, tunnel);
   if (auto ike = group.group("ike")) read_ike(*ike, tunnel.ike);
   if (auto esp = group.group("esp")) read_esp(*esp, tunnel.esp);

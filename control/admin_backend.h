@@ -94,6 +94,7 @@ struct CountersReport {
   std::vector<dataplane::WorkerStatus> workers;
   std::vector<dataplane::CryptoStatus> crypto;
   std::vector<dataplane::PoolStatus> pools;
+  std::vector<dataplane::RuleStatus> rules;
   std::map<std::string, std::uint64_t> control;  // "ike_sas", "children", "fds", "rss_kib", ...
 };
 

@@ -140,6 +140,7 @@ Json port_json(const dataplane::PortStatus& port) {
           {"up", port.up},
           {"trusted", port.trusted},
           {"mtu", port.mtu},
+          {"host", port.host.empty() ? Json(nullptr) : Json(port.host)},
           {"rx_queues", port.rx_queues},
           {"tx_queues", port.tx_queues},
           {"steering", port.steering},
@@ -155,11 +156,15 @@ Json counters_json(const CountersReport& counters) {
   const auto pool = [](const dataplane::PoolStatus& p) {
     return Json{{"name", p.name}, {"size", p.size}, {"in_use", p.in_use}};
   };
+  const auto rule = [](const dataplane::RuleStatus& r) {
+    return Json{{"name", r.name}, {"action", r.permit ? "permit" : "deny"}, {"packets", r.packets}};
+  };
   return {{"drops", counters.drops},
           {"ports", each(counters.ports, port_json)},
           {"workers", each(counters.workers, worker_json)},
           {"crypto", each(counters.crypto, crypto)},
           {"pools", each(counters.pools, pool)},
+          {"rules", each(counters.rules, rule)},
           {"control", counters.control}};
 }
 

@@ -190,9 +190,10 @@ void Controller::publish_policies() {
   policies_changed_ = false;
   std::vector<PeerSettingsPtr> peers;
   for (const auto& tunnel : gateway_.tunnels()) peers.push_back(tunnel->settings_ptr());
-  dataplane_.publish(make_table(config_, peers, [this](ike::TunnelId id) {
+  const auto published = dataplane_.publish(make_table(config_, peers, [this](ike::TunnelId id) {
     return Split{gateway_.tunnels()[id]->carried(), slots_.nobody()};
   }));
+  if (!published) log_.error("the data path keeps its old tables: " + published.error());
 }
 
 void Controller::install(const ike::ChildSa& sa, dataplane::Direction direction, std::uint64_t token) {

@@ -107,7 +107,7 @@ std::optional<int> print_line(const CtlCommand& command, const std::string& line
 // The same answer as the daemon's, from a configuration that need not be running.
 int run_console(const CtlCommand& command, bool colour) {
   const conf::Loaded loaded =
-      conf::load(command.config, {.check_proposal = {}, .check_unfinished = false, .check_files = false});
+      conf::load(command.config, {.check_proposal = {}, .check_files = false});
   if (!loaded.ok()) return say_error(command, kFailed, loaded.report.errors.front().str());
   const auto& tunnels = loaded.config.tunnels;
   const auto tunnel = std::ranges::find(tunnels, command.tunnel, &conf::Tunnel::name);

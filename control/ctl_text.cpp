@@ -226,6 +226,7 @@ std::string ports_text(const Json& ports, bool colour) {
     sheet.line("MAC", text_at(port, "mac"));
     sheet.line("trusted", member(port, "trusted") == true ? "yes" : "no");
     sheet.line("MTU", count_at(port, "mtu"));
+    if (member(port, "host").is_string()) sheet.line("kernel's part", text_at(port, "host"));
     sheet.line("queues", count_at(port, "rx_queues") + " to receive, " + count_at(port, "tx_queues") + " to send");
     if (const std::string dealt = text_at(port, "steering"); dealt != "-") sheet.line("dealt", dealt);
     for (const Json& fallback : list_at(port, "fallbacks")) {
@@ -249,6 +250,10 @@ std::string counters_text(const Json& counters, bool colour) {
       table_row(drops, {printable(name), count_text(count.get<std::uint64_t>())});
   }
   out += "\n" + (drops.empty() ? "nothing was dropped\n" : drops.str(colour));
+  Table rules({"RULE", "ACTION", "PACKETS"});
+  for (const Json& r : list_at(counters, "rules"))
+    table_row(rules, {text_at(r, "name"), text_at(r, "action"), count_at(r, "packets")});
+  if (!rules.empty()) out += "\n" + rules.str(colour);
   Table crypto({"SUITE", "LEVEL", "API"});
   for (const Json& c : list_at(counters, "crypto"))
     crypto.row({{text_at(c, "suite")}, {text_at(c, "level")}, {text_at(c, "api")}});

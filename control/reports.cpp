@@ -197,6 +197,7 @@ CountersReport Controller::counters() const {
   r.workers = dataplane_.workers();
   r.crypto = dataplane_.crypto();
   r.pools = dataplane_.pools();
+  r.rules = dataplane_.rules();
   std::uint64_t children = 0;
   for (const auto& t : gateway_.tunnels()) children += t->live_children().size();
   const GatewayCounters& g = gateway_.counters();

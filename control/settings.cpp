@@ -71,6 +71,18 @@ tl::expected<dataplane::Setup::CryptoPin, std::string> crypto_pin(const conf::Cr
   return pin;
 }
 
+// The port or tunnel of a rule; one name is never both (conf/rules_ports.cpp).
+dataplane::RuleSpec::Place place_of(const conf::Config& config, const std::string& name) {
+  using Kind = dataplane::RuleSpec::Place::Kind;
+  for (std::uint32_t i = 0; i < config.ports.size(); ++i) {
+    if (config.ports[i].name == name) return {Kind::port, i};
+  }
+  for (std::uint32_t i = 0; i < config.tunnels.size(); ++i) {
+    if (config.tunnels[i].name == name) return {Kind::tunnel, i};
+  }
+  return {};
+}
+
 // A name that no other process has, and that says whose it is.
 std::string file_prefix(const std::string& socket) {
   std::string prefix = "causeway";
@@ -255,12 +267,44 @@ dataplane::TableSpec make_table(const conf::Config& config, const std::vector<Pe
       const ike::ChildSlot slot = how.carried.empty() ? child.slot : how.nobody;
       table.policies.push_back(protect(*peer, slot, child.selectors));
     }
+    for (const auto& [real, seen] : peer->config.translate) table.translations.push_back({peer->tunnel, real, seen});
+  }
+  for (const conf::Rule& rule : config.rules) {
+    table.rules.push_back({.name = rule.name,
+                           .permit = rule.permit,
+                           .in = place_of(config, rule.in),
+                           .out = place_of(config, rule.out),
+                           .from = rule.from,
+                           .to = rule.to});
   }
   for (const RouteLine& line : make_routes(config)) {
     if (line.active) table.routes.push_back({line.to, line.via, line.port});
   }
   return table;
 }
+
+namespace {
+
+// Whether some packet that the tunnel's policy covers is outside of what was agreed (RFC 7296 2.9).
+bool narrowed(const conf::SelectorSet& agreed, const conf::Tunnel& tunnel) {
+  const auto covered = [](const std::vector<conf::Selector>& by, const std::vector<conf::Selector>& wanted) {
+    return std::all_of(wanted.begin(), wanted.end(), [&](const conf::Selector& w) {
+      return std::any_of(by.begin(), by.end(), [&](const conf::Selector& s) { return s.contains(w); });
+    });
+  };
+  // One pair of subnets a child: it is whole where it holds one of them.
+  if (tunnel.selectors == conf::SelectorShape::pairs || tunnel.ike.version == 1) {
+    const auto one = [](const std::vector<conf::Selector>& by, const std::vector<conf::Selector>& wanted) {
+      return std::any_of(wanted.begin(), wanted.end(), [&](const conf::Selector& w) {
+        return std::any_of(by.begin(), by.end(), [&](const conf::Selector& s) { return s.contains(w); });
+      });
+    };
+    return !one(agreed.local, tunnel.local_subnets) || !one(agreed.remote, tunnel.remote_subnets);
+  }
+  return !covered(agreed.local, tunnel.local_subnets) || !covered(agreed.remote, tunnel.remote_subnets);
+}
+
+}  // namespace
 
 dataplane::SaSpec make_sa(const ike::ChildSa& sa, dataplane::Direction direction, const conf::Tunnel& tunnel,
                           crypto::Random& random) {
@@ -274,6 +318,7 @@ dataplane::SaSpec make_sa(const ike::ChildSa& sa, dataplane::Direction direction
   spec.encryption_key = in ? sa.encryption_in : sa.encryption_out;
   spec.integrity_key = in ? sa.integrity_in : sa.integrity_out;
   spec.selectors = sa.selectors;
+  spec.narrowed = !in && narrowed(sa.selectors, tunnel);
   spec.local = sa.local;
   spec.remote = sa.remote;
   spec.udp_encap = sa.udp_encap;
@@ -281,6 +326,8 @@ dataplane::SaSpec make_sa(const ike::ChildSa& sa, dataplane::Direction direction
   spec.replay_window = tunnel.esp.replay_window;
   spec.mtu = tunnel.mtu.value_or(0);
   spec.mss = tunnel.mss;
+  spec.probe = tunnel.probe;
+  spec.probe_host = tunnel.probe_host;
   spec.df = tunnel.df;
   spec.dscp = tunnel.dscp;
   spec.dscp_value = tunnel.dscp_value;

@@ -78,8 +78,8 @@ std::optional<IpHeader> checked_header(rte_mbuf* m) {
   return ip;
 }
 
-// UDP to an own address. RFC 3948 2: on 4500, ESP, or IKE behind four zero octets, or a keepalive.
-Verdict classify_udp(rte_mbuf* m, const IpHeader& ip, std::uint16_t offset, std::uint32_t payload) {
+// UDP to an own address; `other`: what becomes of ports that are not ours. RFC 3948 2: on 4500, ESP, or IKE behind four zero octets, or a keepalive.
+Verdict classify_udp(rte_mbuf* m, const IpHeader& ip, std::uint16_t offset, std::uint32_t payload, Verdict other) {
   if (payload < kUdpHeader || rte_pktmbuf_data_len(m) < offset + kUdpHeader) return refuse(m, Drop::truncated);
   const auto& udp = *at<rte_udp_hdr>(m, offset);
   const std::uint16_t length = rte_be_to_cpu_16(udp.dgram_len);
@@ -87,7 +87,7 @@ Verdict classify_udp(rte_mbuf* m, const IpHeader& ip, std::uint16_t offset, std:
   if (length < payload && rte_pktmbuf_trim(m, static_cast<std::uint16_t>(payload - length)) != 0)
     return refuse(m, Drop::bad_udp_header);
   const std::uint16_t destination = rte_be_to_cpu_16(udp.dst_port);
-  if (destination != kPortIke && destination != kPortNatt) return refuse(m, Drop::not_for_us);
+  if (destination != kPortIke && destination != kPortNatt) return other;
   PacketMeta& about = meta(m);
   about.outer_source_port = rte_be_to_cpu_16(udp.src_port);
   const auto body = static_cast<std::uint16_t>(offset + kUdpHeader);
@@ -118,17 +118,23 @@ bool is_discovery(rte_mbuf* m, const IpHeader& ip, std::uint16_t offset) {
   return type >= 133 && type <= 137 && ip.hop_limit == 255;
 }
 
-Verdict classify_own(rte_mbuf* m, const IpHeader& ip, bool reachable_here) {
+// `reachable_here`: also for what is not IPsec; `host`: the kernel has a part in the address.
+Verdict classify_own(rte_mbuf* m, const IpHeader& ip, bool reachable_here, bool host) {
   PacketMeta& about = meta(m);
   const auto offset = static_cast<std::uint16_t>(about.l3_offset + ip.upper);
   const std::uint32_t payload = ip.total - ip.upper;
   const bool icmp = ip.protocol == ip.icmp_protocol();
-  if (!icmp && ip.protocol != kProtocolUdp && ip.protocol != kProtocolEsp) return refuse(m, Drop::not_for_us);
-  if (icmp && !reachable_here) return refuse(m, Drop::untrusted_clear);
+  const bool known = icmp || ip.protocol == kProtocolUdp || ip.protocol == kProtocolEsp;
+  if (!known && !host) return refuse(m, Drop::not_for_us);
+  if ((icmp || !known) && !reachable_here) return refuse(m, Drop::untrusted_clear);
+  if (!known) return Verdict::local;  // also a fragment: the kernel puts its own together
   if (ip.fragment) return Verdict::fragment;
   if (is_discovery(m, ip, offset)) return Verdict::neighbor;
   if (icmp) return Verdict::local;
-  if (ip.protocol == kProtocolUdp) return classify_udp(m, ip, offset, payload);
+  if (ip.protocol == kProtocolUdp) {
+    about.drop = reachable_here ? Drop::not_for_us : Drop::untrusted_clear;
+    return classify_udp(m, ip, offset, payload, host && reachable_here ? Verdict::local : Verdict::drop);
+  }
   if (payload < kEspHeader || rte_pktmbuf_data_len(m) < offset + kEspHeader) return refuse(m, Drop::esp_malformed);
   about.esp_offset = offset;
   about.outer_source_port = 0;
@@ -162,7 +168,7 @@ Verdict classify_ip(rte_mbuf* m, const PortView& port, const RouteTable& routes)
   }
   if (to->kind == NextHop::Kind::broadcast) return refuse(m, Drop::not_for_us);
   const bool here = to->port == about.in_port || (ip->family == conf::Family::v6 && link_local(ip->destination));
-  return classify_own(m, *ip, port.trusted || here);
+  return classify_own(m, *ip, port.trusted || here, to->host);
 }
 
 Verdict classify(rte_mbuf* frame, const EthernetHeader& ethernet, const PortView& port, const RouteTable& routes) {

@@ -17,7 +17,7 @@ enum class Verdict : std::uint8_t {
   drop,       // meta.drop says why
   esp,        // ESP for an own address: meta.spi, esp_offset, outer_source_port are set
   clear,      // an IP packet to be forwarded, if policy lets it
-  local,      // ICMP for an own address
+  local,      // for an own address: ICMP, or (where the port shares with the kernel) what is neither ESP nor IKE
   fragment,   // a fragment for an own address, to be put together first
   ike,        // an IKE datagram for an own address; meta.esp_offset is where its message starts
   neighbor,   // ARP or neighbor discovery, for the control thread

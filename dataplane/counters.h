@@ -31,6 +31,8 @@ struct alignas(kCacheLine) Counters {
   Counter reassembled;                // datagrams for us that came in fragments
   Counter mss_clamped;   // SYNs whose maximum segment size was lowered
   Counter linearised;                 // chained packets made one segment
+  Counter to_host, from_host;         // own traffic, by way of the kernel (host = true)
+  Counter host_refused;               // routes that the kernel did not take
   Counter sas_inbound, sas_outbound;  // in its table now
   Counter lent, taken_back, helped;   // batches given to other workers to decrypt; taken back; decrypted for others
   std::array<Counter, kDropCount> drops;

@@ -97,6 +97,7 @@ using Event =
 
 struct PortStatus {
   std::string name, device, driver, mac;
+  std::string host;  // the kernel's interface that shares own traffic; empty: none
   bool up = false, trusted = false;
   std::uint16_t mtu = 0, rx_queues = 0, tx_queues = 0;
   std::string steering;                // how packets are dealt to workers: "rss on ip udp tcp; 2 SPI rules"
@@ -122,6 +123,12 @@ struct CryptoStatus {  // what serves a suite in batches of up to so many packet
 struct PoolStatus {  // for leak tests and `--json counters`
   std::string name;
   std::uint32_t size = 0, in_use = 0;
+};
+
+struct RuleStatus {
+  std::string name;
+  bool permit = true;
+  std::uint64_t packets = 0;  // that it decided about
 };
 
 // --- what it is started with: control makes it from the configuration ------------------------------
@@ -180,7 +187,8 @@ class Dataplane {
   virtual void remove(Direction direction, std::uint32_t spi, ChildSlot child) = 0;  // `Retired` follows
   virtual void update_endpoints(std::uint32_t spi_out, ChildSlot child, conf::Endpoint local, conf::Endpoint remote) = 0;
 
-  virtual void publish(const TableSpec& table) = 0;
+  // The error is a sentence; nothing has changed then.
+  virtual tl::expected<void, std::string> publish(const TableSpec& table) = 0;
 
   // Sends one UDP datagram from an own address; routed, resolved and fragmented here (RFC 791).
   // natt: put the non-ESP marker in front (RFC 3948 2.2). Owned copy is made.
@@ -195,6 +203,7 @@ class Dataplane {
   [[nodiscard]] virtual std::vector<NeighborStatus> neighbors() const = 0;
   [[nodiscard]] virtual std::vector<CryptoStatus> crypto() const = 0;
   [[nodiscard]] virtual std::vector<PoolStatus> pools() const = 0;
+  [[nodiscard]] virtual std::vector<RuleStatus> rules() const = 0;
   [[nodiscard]] virtual std::uint32_t effective_mtu(std::uint32_t spi_out, ChildSlot child) const = 0;  // inner octets
 
   // One text per drop name, for counters, capture and diagnose.

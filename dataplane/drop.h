@@ -37,6 +37,7 @@ namespace causeway::dataplane {
   X(ttl_expired, "time to live reached zero")                                                       \
   X(no_route, "no route to the destination")                                                        \
   X(no_neighbor, "the next hop does not answer ARP or neighbor discovery")                          \
+  X(host_refused, "for the kernel (host = true), which did not take it: its interface is full or down") \
   X(neighbor_queue_full, "too many packets wait for the same next hop")                             \
   X(too_big, "larger than the next link or tunnel takes, and not to be fragmented")                 \
   X(fragment_invalid, "a fragment that overlaps, is too long or does not belong")                   \

@@ -170,7 +170,7 @@ void prepare(const EspContext& context, rte_mbuf* m, crypto::EspBatch& batch, Es
   Inner inner = look_at(rte_pktmbuf_mtod(m, const std::uint8_t*));
   // 1. Does it fit the path? IPv6 takes no packet-too-big below its least MTU (RFC 8200 5): then the outer
   // packet is what gets fragmented.
-  if (octets > sa.inner_mtu) {
+  if (octets > sa.inner_mtu && !packet.probe) {
     inner.may_cut_outer = inner.next_header == kNextIpv6 && octets <= kLeastIpv6Mtu;
     packet.inner_df = inner.df && (sa.df != conf::DfPolicy::ignore || inner.next_header == kNextIpv6);
     if (!inner.may_cut_outer) return out.too_big.push(m);

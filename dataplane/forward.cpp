@@ -29,7 +29,8 @@ void Worker::on_clear(rte_mbuf* m) {
   forward(m, *ip);
 }
 
-// ICMP for an own address, in clear or out of a tunnel.
+// For an own address, in clear or out of a tunnel: ICMP that concerns us is answered here, the rest is the kernel's
+// where the port shares with it.
 void Worker::on_local(rte_mbuf* m) {
   const auto ip = read_ip(m, 0);
   if (!ip) return drop(m, Drop::bad_ip_header);
@@ -37,6 +38,12 @@ void Worker::on_local(rte_mbuf* m) {
     const PolicyRule* rule = tables_->policies->match(flow_of(m, 0, *ip).reversed());
     if (rule != nullptr && rule->action == PolicySpec::Action::protect) return drop(m, Drop::clear_but_protected);
   }
+  const NextHop* own = tables_->routes->lookup(ip->family, ip->destination);
+  const auto to_host = [&] {
+    if (own == nullptr || !own->host) return drop(m, Drop::not_for_us);
+    punt(PuntClass::host, {.packet = m, .port = own->port, .next_hop = {}});
+  };
+  if (ip->protocol != ip->icmp_protocol()) return to_host();
   if (!icmp_holds(m, *ip)) return drop(m, Drop::bad_icmp);
   if (is_echo_request(m, *ip)) {
     if (!echo_replies_.take(now_ms_)) return drop(m, Drop::punt_rate_limited);
@@ -44,15 +51,45 @@ void Worker::on_local(rte_mbuf* m) {
     make_echo_reply(m, *ip);
     return send_own(PacketPtr(m), meta(m).in_port);
   }
+  if (const auto sequence = echo_answer(m, *ip, shared_.probe_id); sequence && meta(m).decrypted) {
+    notice(EchoAnswer{ip->source_address(), *sequence});
+    return rte_pktmbuf_free(m);
+  }
   if (const auto quoted = read_icmp_error(m, *ip); quoted) {
-    const NextHop* own = tables_->routes->lookup(quoted->source);
-    if (own != nullptr && own->kind == NextHop::Kind::local) {
+    const NextHop* sender = tables_->routes->lookup(quoted->source);
+    if (sender != nullptr && sender->kind == NextHop::Kind::local) {
       notice(*quoted);
       rte_pktmbuf_free(m);
       return;
     }
   }
-  drop(m, Drop::not_for_us);
+  to_host();
+}
+
+// RFC 4301 6.2: an ICMP error may come from any router on our side. It goes the way back of the packet that it is
+// about: where that came out of a tunnel, into it.
+const PolicyRule* Worker::rule_of_quoted(rte_mbuf* m, const IpHeader& ip) const {
+  const auto quote = static_cast<std::uint16_t>(ip.upper + 8);
+  if (ip.later_fragment || rte_pktmbuf_data_len(m) <= quote) return nullptr;
+  if (!is_icmp_error(*at<std::uint8_t>(m, ip.upper), ip.family)) return nullptr;
+  const auto quoted = read_ip(m, quote);
+  if (!quoted || quoted->family != ip.family ||
+      std::memcmp(quoted->source, ip.destination, ip.address_octets()) != 0)
+    return nullptr;
+  const PolicyRule* rule = tables_->policies->match(flow_of(m, quote, *quoted).reversed());
+  return rule != nullptr && rule->action == PolicySpec::Action::protect ? rule : nullptr;
+}
+
+// The stateless filter: true where it dropped the packet.
+bool Worker::ruled_out(rte_mbuf* m, const IpHeader& ip, std::uint16_t out) {
+  const PacketMeta& packet = meta(m);
+  const std::uint16_t in =
+      packet.decrypted ? place_of_tunnel(packet.sa.inbound->tunnel) : place_of_port(packet.in_port);
+  const RuleTable::Rule* rule = tables_->rules->match(flow_of(m, 0, ip), in, out);
+  if (rule == nullptr) return false;
+  mail_.rules[rule->slot].add();
+  if (!rule->permit) drop(m, Drop::policy_discard);
+  return !rule->permit;
 }
 
 void Worker::forward(rte_mbuf* m, const IpHeader& ip) {
@@ -61,8 +98,12 @@ void Worker::forward(rte_mbuf* m, const IpHeader& ip) {
     return drop(m, Drop::ttl_expired);
   }
   const PolicyRule* rule = tables_->policies->match(flow_of(m, 0, ip));
+  if ((rule == nullptr || rule->implied) && ip.protocol == ip.icmp_protocol()) {
+    if (const PolicyRule* quoted = rule_of_quoted(m, ip); quoted != nullptr) rule = quoted;
+  }
   if (rule != nullptr && rule->action == PolicySpec::Action::discard) return drop(m, Drop::policy_discard);
   if (rule != nullptr && rule->action == PolicySpec::Action::protect) {
+    if (tables_->rules && ruled_out(m, ip, place_of_tunnel(rule->tunnel))) return;
     decrement_hop_limit(m, 0);
     return protect(m, *rule);
   }
@@ -74,6 +115,7 @@ void Worker::forward(rte_mbuf* m, const IpHeader& ip) {
   }
   const bool allowed = rule != nullptr && !rule->implied;
   if (!setup_.ports[hop->port].trusted && !allowed) return drop(m, Drop::untrusted_clear);
+  if (tables_->rules && ruled_out(m, ip, place_of_port(hop->port))) return;
   const std::uint16_t mtu = setup_.ports[hop->port].mtu;
   if (rte_pktmbuf_pkt_len(m) > mtu && ip.dont_fragment) {
     if (meta(m).decrypted) meta(m).sa.inbound->counters.too_big.add();
@@ -84,9 +126,8 @@ void Worker::forward(rte_mbuf* m, const IpHeader& ip) {
   fit_and_send(m, *hop);
 }
 
-// In pieces where the port takes less than the packet has.
-void Worker::fit_and_send(rte_mbuf* m, const NextHop& hop) {
-  const std::uint16_t mtu = setup_.ports[hop.port].mtu;
+// In pieces where the way takes less than the packet has.
+void Worker::fit_and_send(rte_mbuf* m, const NextHop& hop, std::uint16_t mtu) {
   if (rte_pktmbuf_pkt_len(m) <= mtu) return send_ip(m, hop);
   std::array<rte_mbuf*, kMaxPieces> pieces;
   const std::size_t n = fragment_copy(setup_.pool, m, mtu, ++fragment_id_, pieces);
@@ -109,6 +150,8 @@ void Worker::send_own(PacketPtr packet, std::uint16_t in_port) {
   const PolicyRule* rule = tables_->policies->match(flow_of(m, 0, *ip));
   if (rule != nullptr && rule->action == PolicySpec::Action::protect) return protect(m, *rule);
   const NextHop* hop = tables_->routes->lookup(ip->family, ip->destination);
+  if (hop != nullptr && hop->host)  // an ICMP error about what the kernel sent
+    return punt(PuntClass::host, {.packet = m, .port = hop->port, .next_hop = {}});
   if (leads_nowhere(hop)) return drop(m, Drop::no_route);
   fit_and_send(m, *hop);
 }

@@ -12,6 +12,11 @@
 namespace causeway::dataplane {
 namespace {
 
+void free_packet(const Command& command) {
+  if (const auto* transmit = std::get_if<TransmitFrame>(&command)) rte_pktmbuf_free(transmit->frame);
+  if (const auto* own = std::get_if<SendOwn>(&command)) rte_pktmbuf_free(own->packet);
+}
+
 bool is_pci(const std::string& device) { return !device.starts_with("net_") && device.find(':') != std::string::npos; }
 
 }  // namespace
@@ -83,10 +88,12 @@ tl::expected<void, StartError> Gateway::start_workers() {
   shared_.wake_up.fd = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   if (shared_.wake_up.fd < 0) return tl::unexpected(StartError{"no file descriptor for the workers' wake-up"});
   for (auto& device : devices_) device->wake_by(shared_.wake_up.fd);
+  if (auto opened = open_hosts(); !opened) return opened;
   rcu_.reset(static_cast<rte_rcu_qsbr*>(rte_zmalloc("rcu", rte_rcu_qsbr_get_memsize(count), RTE_CACHE_LINE_SIZE)));
   if (!rcu_ || rte_rcu_qsbr_init(rcu_.get(), count) != 0)
     return tl::unexpected(StartError{"no memory for the table's readers"});
   shared_.rcu = rcu_.get();
+  random_.fill({reinterpret_cast<std::uint8_t*>(&shared_.probe_id), sizeof shared_.probe_id});
 
   plan_ = crypto::EspPlan::calibrate();
   for (const Setup::CryptoPin& pin : setup_.crypto) {
@@ -99,8 +106,8 @@ tl::expected<void, StartError> Gateway::start_workers() {
   codec_.emplace(key);
   buckets_.emplace(count);
   spis_.emplace(*codec_);
-  swap_tables({.routes = nullptr, .policies = nullptr, .neighbors = std::make_shared<NeighborTable>()});
-  publish(setup_.table);
+  swap_tables({.routes = nullptr, .policies = nullptr, .neighbors = std::make_shared<NeighborTable>(), .rules = nullptr});
+  if (auto published = publish(setup_.table); !published) return tl::unexpected(StartError{published.error(), false});
 
   for (std::uint16_t w = 0; w < count; ++w) mailboxes_.push_back(std::make_unique<Mailbox>(count));
   backlog_.resize(count);
@@ -155,7 +162,9 @@ Gateway::~Gateway() {
   workers_.clear();
   ports_.clear();
   devices_.clear();
-  if (shared_.wake_up.fd >= 0) ::close(shared_.wake_up.fd);
+  for (const int fd : {events_, shared_.wake_up.fd}) {
+    if (fd >= 0) ::close(fd);
+  }
 }
 
 void Gateway::stop_workers() {
@@ -168,12 +177,8 @@ void Gateway::stop_workers() {
 void Gateway::drain_rings() {
   for (std::size_t w = 0; w < mailboxes_.size(); ++w) {
     Mailbox& mail = *mailboxes_[w];
-    for (const Command& command : backlog_[w]) {
-      if (const auto* transmit = std::get_if<TransmitFrame>(&command)) rte_pktmbuf_free(transmit->frame);
-    }
-    for (Command command; mail.commands.pop(command);) {
-      if (const auto* transmit = std::get_if<TransmitFrame>(&command)) rte_pktmbuf_free(transmit->frame);
-    }
+    for (const Command& command : backlog_[w]) free_packet(command);
+    for (Command command; mail.commands.pop(command);) free_packet(command);
     for (auto& ring : mail.punts) {
       for (Punt punt; ring.pop(punt);) rte_pktmbuf_free(punt.packet);
     }
@@ -187,11 +192,46 @@ std::uint16_t Gateway::owner_of(TunnelId tunnel) const {
   return static_cast<std::uint16_t>(buckets_->worker(SpiAllocator::bucket(tunnel)));
 }
 
-void Gateway::publish(const TableSpec& table) {
+// A name keeps its counter from table to table.
+tl::expected<std::vector<std::uint16_t>, std::string> Gateway::slots_of(std::span<const RuleSpec> rules) {
+  std::vector<std::uint16_t> slots;
+  for (const RuleSpec& rule : rules) {
+    const auto it = rule_slots_.try_emplace(rule.name, static_cast<std::uint16_t>(rule_slots_.size())).first;
+    if (it->second >= kMaxRules)
+      return tl::unexpected("rules: there are more than " + std::to_string(kMaxRules) + " names");
+    slots.push_back(it->second);
+  }
+  return slots;
+}
+
+// All or nothing: where something is refused the tables stay as they are.
+tl::expected<void, std::string> Gateway::publish(const TableSpec& table) {
+  std::shared_ptr<const RuleTable> rules;
+  if (!table.rules.empty()) {
+    const auto slots = slots_of(table.rules);
+    if (!slots) return tl::unexpected(slots.error());
+    auto made = RuleTable::make(table.rules, *slots);
+    if (!made) return tl::unexpected(made.error());
+    rules = std::move(*made);
+  }
+  std::shared_ptr<const TranslationTable> translations;
+  std::vector<PolicySpec> specs = table.policies;
+  if (!table.translations.empty()) {
+    translations = std::make_shared<const TranslationTable>(table.translations);
+    for (PolicySpec& spec : specs) {
+      if (spec.action == PolicySpec::Action::protect)
+        spec.selectors.local = translations->real_selectors(spec.tunnel, spec.selectors.local);
+    }
+  }
   auto routes = std::make_shared<const RouteTable>(setup_.ports, table.routes);
-  auto policies = std::make_shared<const PolicyTable>(table.policies, routes->networks(), setup_.ports,
+  auto policies = std::make_shared<const PolicyTable>(specs, routes->networks(), setup_.ports,
                                                       [this](TunnelId tunnel) { return owner_of(tunnel); });
-  swap_tables({.routes = std::move(routes), .policies = std::move(policies), .neighbors = tables_->neighbors});
+  swap_tables({.routes = std::move(routes), .policies = std::move(policies), .neighbors = tables_->neighbors,
+               .rules = std::move(rules),
+               .translations = std::move(translations)});
+  rules_ = table.rules;
+  tell_host_routes(specs);
+  return {};
 }
 
 void Gateway::swap_tables(Tables tables) {
@@ -227,6 +267,7 @@ std::vector<PortStatus> Gateway::ports() const {
                                      ", the worker on core " + std::to_string(cores_[w]) + " on node " +
                                      std::to_string(nodes_[w]) + "; its packets cross between them");
     }
+    if (!hosts_.empty() && hosts_[p]) out.back().host = hosts_[p]->tap.name();
   }
   return out;
 }
@@ -253,6 +294,16 @@ std::vector<WorkerStatus> Gateway::workers() const {
 std::vector<NeighborStatus> Gateway::neighbors() const {
   auto out = neighbors_.status(now_ms_);
   for (NeighborStatus& n : out) n.port = setup_.ports[std::stoul(n.port)].name;
+  return out;
+}
+
+std::vector<RuleStatus> Gateway::rules() const {
+  std::vector<RuleStatus> out;
+  for (const RuleSpec& rule : rules_) {
+    std::uint64_t packets = 0;
+    for (const auto& mail : mailboxes_) packets += mail->rules[rule_slots_.at(rule.name)].get();
+    out.push_back({.name = rule.name, .permit = rule.permit, .packets = packets});
+  }
   return out;
 }
 

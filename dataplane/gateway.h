@@ -7,6 +7,8 @@
 //   gateway_mtu.cpp   what the paths to peers carry
 //   gateway_ports.cpp devices: buffers, links, resets, steering
 //   gateway_send.cpp  our own datagrams
+//   gateway_probe.cpp  what paths carry that do not say so
+//   gateway_host.cpp  own traffic shared with the kernel
 #pragma once
 
 #include <rte_malloc.h>
@@ -24,9 +26,12 @@
 #include "crypto/random.h"
 #include "dataplane/arp.h"
 #include "dataplane/dataplane.h"
+#include "dataplane/host_network.h"
+#include "dataplane/host_tap.h"
 #include "dataplane/mailbox.h"
 #include "dataplane/neighbor.h"
 #include "dataplane/path_mtu.h"
+#include "dataplane/path_probe.h"
 #include "dataplane/port.h"
 #include "dataplane/sa.h"
 #include "dataplane/spi.h"
@@ -43,13 +48,13 @@ class Gateway final : public Dataplane {
   tl::expected<void, StartError> bring_up();
 
   void poll(Milliseconds now, const Sink& sink) override;
-  [[nodiscard]] int event_fd() const override { return shared_.wake_up.fd; }
+  [[nodiscard]] int event_fd() const override { return events_ < 0 ? shared_.wake_up.fd : events_; }
   std::uint32_t allocate_spi(std::uint32_t affinity) override;
   void release_spi(std::uint32_t spi) override;
   void install(SaSpec spec, std::uint64_t token) override;
   void remove(Direction direction, std::uint32_t spi, ChildSlot child) override;
   void update_endpoints(std::uint32_t spi_out, ChildSlot child, conf::Endpoint local, conf::Endpoint remote) override;
-  void publish(const TableSpec& table) override;
+  tl::expected<void, std::string> publish(const TableSpec& table) override;
   void send(const conf::Endpoint& local, const conf::Endpoint& remote, bool natt,
             std::span<const std::uint8_t> message) override;
   void send_keepalive(const conf::Endpoint& local, const conf::Endpoint& remote) override;
@@ -61,6 +66,7 @@ class Gateway final : public Dataplane {
   [[nodiscard]] std::vector<NeighborStatus> neighbors() const override;
   [[nodiscard]] std::vector<CryptoStatus> crypto() const override;
   [[nodiscard]] std::vector<PoolStatus> pools() const override;
+  [[nodiscard]] std::vector<RuleStatus> rules() const override;
   [[nodiscard]] std::uint32_t effective_mtu(std::uint32_t spi_out, ChildSlot child) const override;
 
  private:
@@ -98,6 +104,8 @@ class Gateway final : public Dataplane {
     EspSizes sizes = {};
     std::uint16_t configured_mtu = 0, fixed_path_mtu = 0;  // 0: by the inner packet; by the path
     std::uint32_t mtu = 0;                                 // effective, inner octets
+    bool probe = false;  // see SaSpec
+    std::optional<conf::IpAddress> probe_host = {};
     [[nodiscard]] SaCounters counters() const;  // summed over replicas
     std::uint64_t packets_seen = 0;             // inbound: when its rate was last looked at
     bool steered = false;
@@ -108,6 +116,7 @@ class Gateway final : public Dataplane {
   tl::expected<void, StartError> start_workers();
   void stop_workers();
   void drain_rings();
+  tl::expected<std::vector<std::uint16_t>, std::string> slots_of(std::span<const RuleSpec> rules);
   void swap_tables(Tables tables);
   [[nodiscard]] std::uint16_t owner_of(TunnelId tunnel) const;
 
@@ -148,11 +157,29 @@ class Gateway final : public Dataplane {
 
   // gateway_mtu.cpp
   [[nodiscard]] std::uint16_t path_mtu(const SaRecord& record) const;
+  [[nodiscard]] std::uint16_t port_mtu(const SaRecord& record) const;
   void set_mtu(const SaKey& key, SaRecord& record);
+  void path_changed(const PathMtu::Path& path);
   void on_quoted(const QuotedPacket& quoted);
   void forget_paths();
 
+  // gateway_probe.cpp
+  [[nodiscard]] const conf::IpAddress* own_address_for(ChildSlot child, const conf::IpAddress& to) const;
+  void probe_paths();
+  void send_probe(const SaRecord& record, const PathProbe::Send& what);
+  void on_echo_answer(const EchoAnswer& answer);
+  void on_host_seen(const HostSeen& seen);
+  void set_found(const PathMtu::Path& path, std::uint16_t found, std::uint16_t most);
+
+  // gateway_host.cpp
+  tl::expected<void, StartError> open_hosts();
+  void tell_host_routes(std::span<const PolicySpec> policies);
+  void to_host(PacketPtr packet, std::uint16_t port);
+  void from_host(std::uint16_t port);
+  void poll_hosts();
+
   // gateway_send.cpp
+  static constexpr std::size_t kBacklogLimit = 4096;  // frames that wait for room in a worker's command ring
   void send_udp(const conf::Endpoint& local, const conf::Endpoint& remote, std::span<const std::uint8_t> head,
                 std::span<const std::uint8_t> body);
   std::vector<PacketPtr> datagrams_v4(const conf::Endpoint& local, const conf::Endpoint& remote,
@@ -164,6 +191,12 @@ class Gateway final : public Dataplane {
   bool push(std::uint16_t worker, const Command& what);
   void command(std::uint16_t worker, const Command& what);
   void flush_backlog();
+
+  struct Host {  // of a port that shares own traffic with the kernel
+    HostTap tap;
+    HostNetwork network;
+    TokenBucket limit{50'000, 1'000};  // packets from the kernel
+  };
 
   Setup setup_;
   Shared shared_;
@@ -181,9 +214,13 @@ class Gateway final : public Dataplane {
   std::unique_ptr<const Tables> tables_;  // what workers read now
   std::uint64_t generation_ = 0;
   std::deque<OldTables> old_tables_;
+  std::vector<RuleSpec> rules_;                        // of the tables, in order
+  std::map<std::string, std::uint16_t> rule_slots_;  // of each name that ever counted
 
   std::uint64_t now_ms_ = 0;
   NeighborCache neighbors_;
+  std::vector<std::unique_ptr<Host>> hosts_;  // by port; empty where the kernel has no part
+  int events_ = -1;                           // epoll over the workers' wake-up and the taps; -1: no taps
   std::vector<bool> link_up_;
   std::uint64_t next_link_ms_ = 0, next_steer_ms_ = 0;
   struct Reset {
@@ -199,6 +236,13 @@ class Gateway final : public Dataplane {
   std::set<SaKey> spread_;          // those of them that are
   std::uint64_t next_limits_ms_ = 0, next_spread_limits_ms_ = 0;
   PathMtu path_mtus_;
+  struct Probing {
+    PathProbe probe;
+    bool in_use = true;  // some SA has the path
+  };
+  std::map<PathMtu::Path, Probing> probes_;
+  std::uint16_t probe_sequence_ = 0;
+  std::uint64_t next_probe_ms_ = 0;
   std::optional<crypto::EspPlan> plan_;
   std::optional<crypto::EspEngine> engine_;  // the control thread's, to expand keys with
   std::optional<SpiCodec> codec_;

@@ -9,10 +9,13 @@ namespace causeway::dataplane {
 
 // Octets of an outer packet: the port's, unless the path or the configuration says less.
 std::uint16_t Gateway::path_mtu(const SaRecord& record) const {
+  return path_mtus_.get({record.local.address, record.remote.address}, port_mtu(record));
+}
+
+std::uint16_t Gateway::port_mtu(const SaRecord& record) const {
   const NextHop* hop = tables_->routes->lookup(record.remote.address);
   const std::uint16_t port = hop == nullptr ? std::uint16_t{1500} : setup_.ports[hop->port].mtu;
-  const std::uint16_t path = path_mtus_.get({record.local.address, record.remote.address}, port);
-  return record.fixed_path_mtu == 0 ? path : std::min(path, record.fixed_path_mtu);
+  return record.fixed_path_mtu == 0 ? port : std::min(port, record.fixed_path_mtu);
 }
 
 void Gateway::set_mtu(const SaKey& key, SaRecord& record) {
@@ -34,6 +37,10 @@ void Gateway::on_quoted(const QuotedPacket& quoted) {
   if (sent == sas_.end()) return;
   const PathMtu::Path path{sent->second.local.address, sent->second.remote.address};
   if (!path_mtus_.lower(path, quoted.error.mtu, path_mtu(sent->second), now_ms_)) return;
+  path_changed(path);
+}
+
+void Gateway::path_changed(const PathMtu::Path& path) {
   for (auto& [key, record] : sas_) {
     if (!record.outbound.empty() && record.local.address == path.local && record.remote.address == path.remote)
       set_mtu(key, record);
@@ -41,12 +48,7 @@ void Gateway::on_quoted(const QuotedPacket& quoted) {
 }
 
 void Gateway::forget_paths() {
-  for (const PathMtu::Path& path : path_mtus_.expire(now_ms_)) {
-    for (auto& [key, record] : sas_) {
-      if (!record.outbound.empty() && record.local.address == path.local && record.remote.address == path.remote)
-        set_mtu(key, record);
-    }
-  }
+  for (const PathMtu::Path& path : path_mtus_.expire(now_ms_)) path_changed(path);
 }
 
 }  // namespace causeway::dataplane

@@ -44,9 +44,11 @@ void Gateway::poll(Milliseconds now, const Sink& sink) {
     take_notices(*mailboxes_[w], sink);
     take_punts(*mailboxes_[w], w, sink);
   }
+  poll_hosts();
   check_limits(sink);
   forget_paths();
   reset_devices(sink);
+  probe_paths();
   watch_links(sink);
   steer();
   if (announcements_ > 0 && now_ms_ >= next_announcement_ms_) {
@@ -59,7 +61,8 @@ void Gateway::poll(Milliseconds now, const Sink& sink) {
   apply(std::move(effects));
   // Frames released above are in the rings already: they leave before what the new table lets through.
   if (neighbors_.take_changed())
-    swap_tables({tables_->routes, tables_->policies, std::make_shared<const NeighborTable>(neighbors_.table())});
+    swap_tables({tables_->routes, tables_->policies, std::make_shared<const NeighborTable>(neighbors_.table()),
+                 tables_->rules, tables_->translations});
   while (!old_tables_.empty() && rte_rcu_qsbr_check(rcu_.get(), old_tables_.front().token, false) == 1)
     old_tables_.pop_front();
   sleep_or_wake();
@@ -91,6 +94,10 @@ void Gateway::take_notices(Mailbox& mail, const Sink& sink) {
     } else if (const auto* quoted = std::get_if<QuotedPacket>(&item)) {
       on_quoted(*quoted);
       sink(Event(quoted->error));
+    } else if (const auto* answer = std::get_if<EchoAnswer>(&item)) {
+      on_echo_answer(*answer);
+    } else if (const auto* seen = std::get_if<HostSeen>(&item)) {
+      on_host_seen(*seen);
     } else if (const auto* moved = std::get_if<PeerMoved>(&item)) {
       sink(Event(*moved));
     } else if (const auto* unknown = std::get_if<UnknownEsp>(&item)) {
@@ -128,6 +135,9 @@ void Gateway::take_punts(Mailbox& mail, std::uint16_t worker, const Sink& sink) 
           } else {
             on_nd(packet.get(), punt.port, effects);
           }
+          break;
+        case PuntClass::host:
+          to_host(std::move(packet), punt.port);
           break;
         case PuntClass::resolve:
           neighbors_.hold(punt.port, punt.next_hop, {std::move(packet), worker}, now_ms_, effects);

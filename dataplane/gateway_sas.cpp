@@ -48,6 +48,10 @@ tl::expected<void, std::string> Gateway::build(const SaSpec& spec, SaRecord& rec
   record.sizes = EspSizes::of(spec.suite);
   record.configured_mtu = spec.mtu;
   record.fixed_path_mtu = spec.path_mtu;
+  // Where the outer packet may be fragmented on its way, nothing is swallowed for its size.
+  const bool fixed = spec.df == conf::DfPolicy::copy || spec.df == conf::DfPolicy::set;
+  record.probe = spec.probe && (fixed || spec.remote.address.family == conf::Family::v6);
+  record.probe_host = spec.probe_host;
   if (spec.cores == conf::Cores::spread && workers_.size() > 1) {
     record.shared = std::make_unique<SharedSequence>(last_sequence(spec));
     auto made = make_spread(spec, *engine_, random_, path_mtu(record), nodes_, *record.shared);

@@ -9,8 +9,6 @@
 namespace causeway::dataplane {
 namespace {
 
-constexpr std::size_t kBacklogLimit = 4096;  // frames that wait for room in a worker's command ring
-
 constexpr std::size_t kLargestDatagram = 65535 - kIpv6Header;
 
 // Empty where the pool is.
@@ -60,7 +58,7 @@ void Gateway::send_udp(const conf::Endpoint& local, const conf::Endpoint& remote
   std::memcpy(&datagram[6], &sum, sizeof sum);
 
   ++packet_id_;
-  const std::uint16_t mtu = setup_.ports[hop->port].mtu;
+  const std::uint16_t mtu = path_mtus_.get({local.address, remote.address}, setup_.ports[hop->port].mtu);
   auto packets = addresses.family == conf::Family::v4 ? datagrams_v4(local, remote, datagram, mtu)
                                                       : datagrams_v6(local, remote, datagram, mtu);
   for (PacketPtr& packet : packets) {

@@ -24,11 +24,6 @@ TypeCode type_of(IcmpReason reason, conf::Family family) {
   return (family == conf::Family::v4 ? kV4 : kV6)[static_cast<std::size_t>(reason)];
 }
 
-bool is_error(std::uint8_t type, conf::Family family) {
-  if (family == conf::Family::v6) return type < 128;
-  return type == kUnreachable4 || type == 4 || type == 5 || type == 11 || type == 12;
-}
-
 bool is_host(const std::uint8_t* a, conf::Family family) {
   if (family == conf::Family::v4) return a[0] != 0 && a[0] != 127 && a[0] < 224;
   return a[0] != 0xff && std::any_of(a, a + 16, [](std::uint8_t o) { return o != 0; });
@@ -41,7 +36,7 @@ bool may_be_reported(rte_mbuf* m, const IpHeader& ip, IcmpReason reason) {
   if (ip.protocol != ip.icmp_protocol()) return true;
   if (rte_pktmbuf_data_len(m) <= ip.upper) return false;
   const std::uint8_t type = *at<std::uint8_t>(m, ip.upper);
-  return !is_error(type, ip.family) && !(ip.family == conf::Family::v6 && type == kRedirect6);
+  return !is_icmp_error(type, ip.family) && !(ip.family == conf::Family::v6 && type == kRedirect6);
 }
 
 // The IP header of a message of ours with `payload` octets.
@@ -70,6 +65,11 @@ std::uint16_t put_header(std::uint8_t* to, const conf::IpAddress& source, const 
 
 }  // namespace
 
+bool is_icmp_error(std::uint8_t type, conf::Family family) {
+  if (family == conf::Family::v6) return type < 128;
+  return type == kUnreachable4 || type == 4 || type == 5 || type == 11 || type == 12;
+}
+
 bool icmp_holds(rte_mbuf* m, const IpHeader& ip) {
   const std::uint32_t length = rte_pktmbuf_pkt_len(m);
   if (length < std::uint32_t{ip.upper} + kIcmpHeader || rte_pktmbuf_data_len(m) < ip.upper + kIcmpHeader) return false;
@@ -78,6 +78,38 @@ bool icmp_holds(rte_mbuf* m, const IpHeader& ip) {
 
 bool is_echo_request(rte_mbuf* m, const IpHeader& ip) {
   return *at<std::uint8_t>(m, ip.upper) == (ip.family == conf::Family::v4 ? kEcho4 : kEcho6);
+}
+
+PacketPtr make_echo_request(rte_mempool* pool, const conf::IpAddress& source, const conf::IpAddress& destination,
+                            std::uint16_t id, std::uint16_t sequence, std::uint16_t octets) {
+  const bool v4 = source.family == conf::Family::v4;
+  const std::uint16_t header = v4 ? kIpv4Header : kIpv6Header;
+  PacketPtr m(rte_pktmbuf_alloc(pool));
+  if (!m || octets < header + kIcmpHeader) return nullptr;
+  auto* bytes = reinterpret_cast<std::uint8_t*>(rte_pktmbuf_append(m.get(), octets));
+  if (bytes == nullptr) return nullptr;
+  std::memset(bytes, 0, octets);
+  put_header(bytes, source, destination.octets.data(), static_cast<std::uint16_t>(octets - header));
+  if (v4) {
+    auto& ip = *reinterpret_cast<rte_ipv4_hdr*>(bytes);
+    ip.type_of_service = 0;
+    ip.fragment_offset = rte_cpu_to_be_16(RTE_IPV4_HDR_DF_FLAG);
+    set_checksum(ip);
+  }
+  std::uint8_t* icmp = bytes + header;
+  icmp[0] = v4 ? kEcho4 : kEcho6;
+  put_be16(icmp + 4, id);
+  put_be16(icmp + 6, sequence);
+  const auto made = read_ip(m.get(), 0);
+  const std::uint16_t sum = upper_checksum(*made, icmp, octets - header, made->icmp_protocol());
+  std::memcpy(icmp + 2, &sum, sizeof sum);
+  return m;
+}
+
+std::optional<std::uint16_t> echo_answer(rte_mbuf* m, const IpHeader& ip, std::uint16_t id) {
+  const auto* icmp = at<std::uint8_t>(m, ip.upper);
+  const bool reply = icmp[0] == (ip.family == conf::Family::v4 ? kEchoReply4 : kEchoReply6) && icmp[1] == 0;
+  return reply && be16(icmp + 4) == id ? std::optional(be16(icmp + 6)) : std::nullopt;
 }
 
 void make_echo_reply(rte_mbuf* m, const IpHeader& ip) {
@@ -132,7 +164,7 @@ PacketPtr make_icmp_error(rte_mempool* pool, rte_mbuf* original, const IpHeader&
 
 std::optional<QuotedPacket> read_icmp_error(rte_mbuf* m, const IpHeader& ip) {
   const auto* icmp = at<std::uint8_t>(m, ip.upper);
-  if (!is_error(icmp[0], ip.family)) return std::nullopt;
+  if (!is_icmp_error(icmp[0], ip.family)) return std::nullopt;
   const auto quote = static_cast<std::uint16_t>(ip.upper + kIcmpHeader);
   const auto inner = read_ip(m, quote);
   const std::uint32_t length = rte_pktmbuf_data_len(m);

@@ -15,7 +15,14 @@ namespace causeway::dataplane {
 
 // Length and checksum of the ICMP message hold, and its header is contiguous.
 [[nodiscard]] bool icmp_holds(rte_mbuf* m, const IpHeader& ip);
+[[nodiscard]] bool is_icmp_error(std::uint8_t type, conf::Family family);  // RFC 1812 4.3.2.7, RFC 4443 2.1
 [[nodiscard]] bool is_echo_request(rte_mbuf* m, const IpHeader& ip);
+
+// An echo request of `octets` in all that may not be fragmented. Empty where the pool is, or its buffers are too small.
+PacketPtr make_echo_request(rte_mempool* pool, const conf::IpAddress& source, const conf::IpAddress& destination,
+                            std::uint16_t id, std::uint16_t sequence, std::uint16_t octets);
+// The sequence number of a checked echo reply with that identifier.
+[[nodiscard]] std::optional<std::uint16_t> echo_answer(rte_mbuf* m, const IpHeader& ip, std::uint16_t id);
 
 // Turns a checked echo request into its reply, in place.
 void make_echo_reply(rte_mbuf* m, const IpHeader& ip);

@@ -118,6 +118,8 @@ bool is_icmp_error(const InnerPacket& packet, std::uint8_t type) {
 
 std::optional<InnerPacket> parse_inner(Octets octets) { return parse(octets, Extent::whole); }
 
+std::optional<InnerPacket> parse_start(Octets octets) { return parse(octets, Extent::quoted); }
+
 std::optional<InnerPacket> parse_quoted(const InnerPacket& packet, Octets octets) {
   constexpr std::uint32_t kIcmpHeader = 8;
   if (!packet.ports_known || packet.total > octets.size() || packet.total - packet.upper_offset < kIcmpHeader)

@@ -24,6 +24,9 @@ struct InnerPacket {
 // Nothing where the headers contradict themselves or what is there.
 std::optional<InnerPacket> parse_inner(std::span<const std::uint8_t> octets);
 
+// The same of a packet that may go on beyond `octets`, in another buffer.
+std::optional<InnerPacket> parse_start(std::span<const std::uint8_t> octets);
+
 // The packet that an ICMP error quotes, as far as it is quoted; nothing where `packet` is no ICMP error
 // (RFC 792, RFC 4443 2.1). `octets`: all of `packet`.
 std::optional<InnerPacket> parse_quoted(const InnerPacket& packet, std::span<const std::uint8_t> octets);

@@ -24,6 +24,10 @@ struct TransmitFrame {  // a whole frame, to leave through `port`, of which this
   rte_mbuf* frame;
   std::uint16_t port;
 };
+struct SendOwn {  // a packet of the box itself, from its IP header on: by policy and route, like any other
+  rte_mbuf* packet;
+  std::uint16_t port;  // whose tap it came by
+};
 struct InstallInbound {  // answered by InstallReport
   InboundSa* sa;
   std::uint64_t token;
@@ -47,7 +51,7 @@ struct SetPathMtu {
   ChildSlot child;
   std::uint16_t mtu;
 };
-using Command = std::variant<TransmitFrame, InstallInbound, InstallOutbound, RemoveSa, SetEndpoints, SetPathMtu>;
+using Command = std::variant<TransmitFrame, SendOwn, InstallInbound, InstallOutbound, RemoveSa, SetEndpoints, SetPathMtu>;
 
 // --- worker -> control, never lost: control has no more outstanding than fits -----------------------
 
@@ -79,15 +83,24 @@ struct StaleNeighborUsed {
   std::uint16_t port;
   conf::IpAddress address;
 };
-using Notice = std::variant<WantedNote, StaleNeighborUsed, QuotedPacket, PeerMoved, LimitReached, UnknownEsp>;
+struct EchoAnswer {  // to a question of path_probe.h, out of a tunnel
+  conf::IpAddress from;
+  std::uint16_t sequence;
+};
+struct HostSeen {  // behind the peer of `child`
+  ChildSlot child;
+  conf::IpAddress address;
+};
+using Notice = std::variant<WantedNote, StaleNeighborUsed, QuotedPacket, PeerMoved, LimitReached, UnknownEsp, EchoAnswer,
+                            HostSeen>;
 
 // A packet for the control thread. Classes have a ring and a rate each, so that none starves another.
 // `ike_first`: IKE messages that begin something, which anybody may send: a flood of them leaves the others room.
-enum class PuntClass : std::uint8_t { ike, ike_first, neighbor, resolve };
-inline constexpr std::size_t kPuntClasses = 4;
+enum class PuntClass : std::uint8_t { ike, ike_first, neighbor, resolve, host };
+inline constexpr std::size_t kPuntClasses = 5;
 struct Punt {
   rte_mbuf* packet = nullptr;
-  std::uint16_t port;          // received on; for resolve: to leave through
+  std::uint16_t port;          // received on; for resolve: to leave through; for host: whose tap it is for
   conf::IpAddress next_hop{};  // resolve: whose MAC is not known; the packet starts at its IP header
 };
 
@@ -116,11 +129,13 @@ struct Mailbox {
   SpscRing<Report> reports{8192};
   SpscRing<Notice> notices{1024};
   std::array<SpscRing<Punt>, kPuntClasses> punts{SpscRing<Punt>(kPuntRing), SpscRing<Punt>(kPuntRing),
-                                                 SpscRing<Punt>(kPuntRing), SpscRing<Punt>(kPuntRing)};
+                                                 SpscRing<Punt>(kPuntRing), SpscRing<Punt>(kPuntRing),
+                                                 SpscRing<Punt>(kPuntRing)};
   std::vector<std::unique_ptr<HandOverRing>> from;  // by the worker that fills it
   std::vector<std::unique_ptr<LendRing>> to_help;   // by the worker whose batches they are
   std::atomic<bool> overloaded{false};  // this worker has no time to help others
   Counters counters;
+  std::array<Counter, kMaxRules> rules;  // packets that met a rule, by its slot
 };
 
 // How a worker wakes a control thread that sleeps in epoll: one write for each sleep, none while it is awake.

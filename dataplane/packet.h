@@ -33,6 +33,7 @@ struct PacketMeta {
   bool encrypted = false;         // an outer packet of sa.outbound
   bool inner_df = false;
   bool udp_encapsulated = false;
+  bool probe = false;             // own: asks what a path carries (path_probe.h)
   union {
     InboundSa* inbound;
     OutboundSa* outbound;

@@ -38,6 +38,9 @@ class PathMtu {
   // An error says that the path takes `mtu` (0: it does not say: the next plateau of RFC 1191 7.1 below
   // `now_used`). True where this lowers what we use.
   bool lower(const Path& path, std::uint16_t mtu, std::uint16_t now_used, std::uint64_t now_ms);
+  // The path was found to carry this much, or as much as the port (path_probe.h).
+  void hold(const Path& path, std::uint16_t mtu, std::uint64_t now_ms) { paths_[path] = {mtu, now_ms + kForgetMs}; }
+  void forget(const Path& path) { paths_.erase(path); }
   [[nodiscard]] std::uint16_t get(const Path& path, std::uint16_t port_mtu) const;
   // Paths whose lowered value has had its time.
   std::vector<Path> expire(std::uint64_t now_ms);

@@ -6,7 +6,15 @@
 namespace causeway::dataplane {
 namespace {
 
-// The fewest prefixes that together are exactly the range first..last.
+bool takes_any(const std::vector<conf::Selector>& side, conf::Family family, const std::uint8_t* address,
+               const Flow& flow, std::uint16_t port) {
+  return std::any_of(side.begin(), side.end(), [&](const conf::Selector& s) {
+    return selector_takes(s, family, address, flow.protocol, flow.ports, port);
+  });
+}
+
+}  // namespace
+
 std::vector<conf::Prefix> prefixes_of(const conf::Selector& range) {
   const std::size_t bits = range.first.size() * 8;
   std::vector<conf::Prefix> out;
@@ -25,15 +33,6 @@ std::vector<conf::Prefix> prefixes_of(const conf::Selector& range) {
     }
   }
 }
-
-bool takes_any(const std::vector<conf::Selector>& side, conf::Family family, const std::uint8_t* address,
-               const Flow& flow, std::uint16_t port) {
-  return std::any_of(side.begin(), side.end(), [&](const conf::Selector& s) {
-    return selector_takes(s, family, address, flow.protocol, flow.ports, port);
-  });
-}
-
-}  // namespace
 
 bool selector_takes(const conf::Selector& s, conf::Family family, const std::uint8_t* address, std::uint8_t protocol,
                     bool ports, std::uint16_t port) {
@@ -106,6 +105,13 @@ void PolicyTable::build(conf::Family family, Lpm& lpm) {
       const auto wider = by_prefix.find(conf::Prefix{prefix.address, static_cast<std::uint8_t>(length)}.network());
       if (wider != by_prefix.end()) order_.insert(order_.end(), wider->second.begin(), wider->second.end());
     }
+    // Configured exceptions come before the tunnels, however short their prefixes are.
+    const auto exception = [this](const Candidate& c) {
+      return !rules_[c.rule].implied && rules_[c.rule].action != PolicySpec::Action::protect;
+    };
+    const auto first = order_.begin() + group.first;
+    std::sort(first, std::stable_partition(first, order_.end(), exception),
+              [](const Candidate& a, const Candidate& b) { return a.rule < b.rule; });
     group.count = static_cast<std::uint32_t>(order_.size()) - group.first;
     groups_.push_back(group);
     entries.push_back({prefix, static_cast<std::uint32_t>(groups_.size())});

@@ -1,5 +1,5 @@
-// The security policy database (RFC 4301 4.4.1) as workers read it: longest prefix on the remote
-// address, then the selectors, then what to do. One table answers both directions: outbound packets ask
+// The security policy database (RFC 4301 4.4.1) as workers read it: first the configured bypass and discard policies in
+// their order, then longest prefix on the remote address, then the selectors, then what to do. One table answers both directions: outbound packets ask
 // with (source = local, destination = remote), cleartext that came in asks with the two reversed, to
 // learn whether a tunnel should have protected it.
 //
@@ -96,6 +96,9 @@ class PolicyTable {
   std::vector<Candidate> order_;
   std::vector<ByAddress> by_address_;  // as order_
 };
+
+// The fewest prefixes that together are exactly the range of a selector.
+[[nodiscard]] std::vector<conf::Prefix> prefixes_of(const conf::Selector& range);
 
 // Whether one side of a selector takes what the packet shows.
 [[nodiscard]] bool selector_takes(const conf::Selector& s, conf::Family family, const std::uint8_t* address,

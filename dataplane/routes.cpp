@@ -41,7 +41,8 @@ RouteTable::RouteTable(std::span<const PortSetup> ports, std::span<const RouteSp
   }
   for (std::uint16_t port = 0; port < ports.size(); ++port) {
     for (const conf::Prefix& own : ports[port].addresses) {
-      add({own.address, full_length(own.address)}, {.kind = NextHop::Kind::local, .port = port, .gateway = {}});
+      add({own.address, full_length(own.address)},
+          {.kind = NextHop::Kind::local, .port = port, .host = ports[port].host, .gateway = {}});
       own_.push_back({own.address, port});
     }
   }

@@ -22,6 +22,7 @@ struct NextHop {
   Kind kind = Kind::connected;
   std::uint16_t port = 0;   // index in Setup::ports
   std::uint8_t length = 0;  // of the prefix that led here
+  bool host = false;        // local: the port shares own traffic with the kernel
   conf::IpAddress gateway;
 };
 

@@ -79,7 +79,8 @@ void SaFree::operator()(InboundSa* sa) const {
 }
 
 void SaFree::operator()(OutboundSa* sa) const {
-  if (sa != nullptr) release(sa, sizeof(*sa));
+  if (sa == nullptr) return;
+  release(sa, sizeof(*sa) + (std::size_t{sa->local_count} + sa->remote_count) * sizeof(CompactSelector));
 }
 
 tl::expected<InboundSaPtr, std::string> make_inbound(const SaSpec& spec, const crypto::EspEngine& engine,
@@ -132,12 +133,22 @@ tl::expected<OutboundSaPtr, std::string> build_outbound(const SaSpec& spec, cons
                                                         std::uint16_t port_mtu, int socket) {
   if (spec.local.address.family != spec.remote.address.family)
     return tl::unexpected(std::string("outer addresses of two families"));
-  void* memory = zeros(sizeof(OutboundSa), socket);
+  const auto &local = spec.selectors.local, &remote = spec.selectors.remote;
+  const std::size_t narrow = spec.narrowed ? local.size() + remote.size() : 0;
+  auto* memory = static_cast<std::uint8_t*>(zeros(sizeof(OutboundSa) + narrow * sizeof(CompactSelector), socket));
   if (memory == nullptr) return tl::unexpected(std::string("no memory for an SA"));
   OutboundSaPtr sa(new (memory) OutboundSa);
   sa->spi = spec.spi;
   sa->tunnel = spec.tunnel;
   sa->child = spec.child;
+  if (spec.narrowed) {
+    auto* selectors = reinterpret_cast<CompactSelector*>(memory + sizeof(OutboundSa));
+    sa->selectors = selectors;
+    sa->local_count = static_cast<std::uint16_t>(local.size());
+    sa->remote_count = static_cast<std::uint16_t>(remote.size());
+    for (const conf::Selector& s : local) new (selectors++) CompactSelector(CompactSelector::of(s));
+    for (const conf::Selector& s : remote) new (selectors++) CompactSelector(CompactSelector::of(s));
+  }
   sa->udp_encap = spec.udp_encap;
   sa->ecn_compatibility = spec.ecn_compatibility;
   sa->dscp_set = spec.dscp == conf::DscpPolicy::set;
@@ -192,6 +203,23 @@ tl::expected<std::vector<OutboundSaPtr>, std::string> make_spread(const SaSpec& 
   return replicas;
 }
 
+// RFC 4301 6.2: an ICMP error is also carried for the packet that it quotes, which came through this tunnel.
+bool covers(const OutboundSa& sa, std::span<const std::uint8_t> octets) {
+  const std::span<const CompactSelector> local{sa.selectors, sa.local_count}, remote{sa.selectors + sa.local_count,
+                                                                                     sa.remote_count};
+  const auto inner = parse_start(octets);
+  if (!inner) return false;
+  const auto takes = [&](const InnerPacket& p, bool reversed) {
+    const auto* from = reversed ? p.destination : p.source;
+    const auto* to = reversed ? p.source : p.destination;
+    return any_takes(local, p, from, reversed ? p.destination_port : p.source_port) &&
+           any_takes(remote, p, to, reversed ? p.source_port : p.destination_port);
+  };
+  if (takes(*inner, false)) return true;
+  const auto quoted = parse_quoted(*inner, octets);
+  return quoted && quoted->version == inner->version && takes(*quoted, true);
+}
+
 void set_endpoints(OutboundSa& sa, const conf::Endpoint& local, const conf::Endpoint& remote) {
   std::fill(std::begin(sa.header), std::end(sa.header), std::uint8_t{0});
   sa.ip_id_slot = 0;
@@ -215,6 +243,7 @@ void set_endpoints(OutboundSa& sa, const conf::Endpoint& local, const conf::Endp
 }
 
 void set_path_mtu(OutboundSa& sa, std::uint16_t path_mtu) {
+  sa.path_mtu = path_mtu;
   const conf::Family outer = sa.ip_octets == 20 ? conf::Family::v4 : conf::Family::v6;
   const std::uint32_t computed = inner_mtu(path_mtu, sa.sizes, sa.udp_encap, outer);
   sa.inner_mtu = sa.configured_mtu != 0 ? std::min<std::uint32_t>(computed, sa.configured_mtu) : computed;

@@ -92,11 +92,14 @@ struct alignas(RTE_CACHE_LINE_SIZE) OutboundSa {
   EspSizes sizes;
   std::uint32_t header_sum = 0;  // of the outer IPv4 header's constant part
   std::uint32_t inner_mtu = 0;   // effective
-  std::uint16_t configured_mtu = 0;
+  std::uint16_t configured_mtu = 0, path_mtu = 0;
   std::optional<std::uint16_t> mss;  // as configured: unset by the inner MTU, 0 not clamped
   std::uint32_t spi = 0;  // host order
   TunnelId tunnel = 0;
   ChildSlot child = 0;
+  // What the peer agreed to, where that is less than the policy: local ones first, behind this structure. Else nullptr.
+  const CompactSelector* selectors = nullptr;
+  std::uint16_t local_count = 0, remote_count = 0;
   SaLimits limits;
   SharedSequence* shared = nullptr;  // spread: this is one of its replicas
   OutboundSa* older = nullptr;       // the table's: SAs of the same child that wait for removal
@@ -116,6 +119,9 @@ struct alignas(RTE_CACHE_LINE_SIZE) OutboundSa {
   // Read only once built.
   crypto::EspKey key;
 };
+
+// Whether an outbound SA with selectors of its own takes the packet that starts with these octets.
+[[nodiscard]] bool covers(const OutboundSa& sa, std::span<const std::uint8_t> octets);
 
 struct SaFree {  // wipes, then frees
   void operator()(InboundSa* sa) const;

@@ -37,11 +37,14 @@ struct SaSpec {
   // Outbound only, octets of the whole outer IP packet; 0: the port's MTU
   std::uint16_t path_mtu = 0;
   std::uint16_t mtu = 0;  // configured inner MTU; 0: computed
+  bool probe = false;     // find out what the path carries (path_probe.h)...
+  std::optional<conf::IpAddress> probe_host;  // ...by this host behind the peer, else by one that is seen
   std::optional<std::uint16_t> mss;  // unset: computed; 0: off
   conf::DfPolicy df = conf::DfPolicy::copy;
   conf::DscpPolicy dscp = conf::DscpPolicy::copy;
   std::uint8_t dscp_value = 0;
   bool ecn_compatibility = false;  // RFC 6040 4.3
+  bool narrowed = false;           // `selectors` are less than the policy that leads here: each packet is held against them
   // Limits; 0: none. Soft ones are told once by an event, hard ones stop the SA.
   std::uint64_t soft_bytes = 0, hard_bytes = 0;
   std::uint64_t soft_packets = 0, hard_packets = 0;
@@ -67,10 +70,32 @@ struct RouteSpec {
   std::uint16_t port = 0;              // index into the configuration's ports
 };
 
+// One line of the stateless filter between ports and tunnels (rules.h).
+struct RuleSpec {
+  struct Place {
+    enum class Kind : std::uint8_t { any, port, tunnel };
+    Kind kind = Kind::any;
+    std::uint32_t number = 0;  // of the port or tunnel
+  };
+  std::string name;  // counted under it
+  bool permit = true;
+  Place in, out;
+  conf::Selector from, to;  // of one family
+};
+inline constexpr std::size_t kMaxRules = 1024;
+
+// A network of ours that a tunnel's peer sees as another of the same size (translate.h).
+struct TranslationSpec {
+  TunnelId tunnel = 0;
+  conf::Prefix real, seen;
+};
+
 // Everything a worker looks up per packet besides SAs. Immutable once published: swapped under RCU.
 struct TableSpec {
   std::vector<PolicySpec> policies;
   std::vector<RouteSpec> routes;
+  std::vector<RuleSpec> rules;
+  std::vector<TranslationSpec> translations;
 };
 
 // Per-SA counters as read by the control thread; each written by the SA's owner alone.

@@ -11,6 +11,8 @@
 #include "conf/address.h"
 #include "dataplane/policy.h"
 #include "dataplane/routes.h"
+#include "dataplane/rules.h"
+#include "dataplane/translate.h"
 
 namespace causeway::dataplane {
 
@@ -73,10 +75,12 @@ struct Tables {
   std::shared_ptr<const RouteTable> routes;
   std::shared_ptr<const PolicyTable> policies;
   std::shared_ptr<const NeighborTable> neighbors;
+  std::shared_ptr<const RuleTable> rules;  // empty where there are none
+  std::shared_ptr<const TranslationTable> translations = {};  // the same
   std::uint64_t generation = 0;  // of this value: what a worker remembers of one is void for the next
 
   // Nothing but routes, policies and neighbors decides: plain.cpp may.
-  [[nodiscard]] bool plain() const { return true; }
+  [[nodiscard]] bool plain() const { return !rules && !translations; }
 };
 
 }  // namespace causeway::dataplane

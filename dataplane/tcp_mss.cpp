@@ -22,30 +22,30 @@ void mend_checksum(std::uint8_t* checksum, std::uint16_t before, std::uint16_t a
 
 }  // namespace
 
-bool clamp_mss(rte_mbuf* m, const IpHeader& ip, std::uint16_t mss) {
-  if (ip.protocol != kProtocolTcp || ip.later_fragment) return false;
+Clamped clamp_mss(rte_mbuf* m, const IpHeader& ip, std::uint16_t mss) {
+  if (ip.protocol != kProtocolTcp || ip.later_fragment) return Clamped::no_syn;
   const std::uint32_t there = rte_pktmbuf_data_len(m);
-  if (there < std::uint32_t{ip.upper} + kTcpHeader) return false;
+  if (there < std::uint32_t{ip.upper} + kTcpHeader) return Clamped::no_syn;
   auto* tcp = at<std::uint8_t>(m, ip.upper);
-  if ((tcp[13] & kSyn) == 0) return false;
+  if ((tcp[13] & kSyn) == 0) return Clamped::no_syn;
   const std::uint32_t header = (tcp[12] >> 4) * 4U;
-  if (header < kTcpHeader || there < ip.upper + header) return false;
+  if (header < kTcpHeader || there < ip.upper + header) return Clamped::unchanged;
   for (std::uint32_t i = kTcpHeader; i < header && tcp[i] != kEnd;) {
     if (tcp[i] == kNop) {
       ++i;
       continue;
     }
-    if (i + 2 > header || tcp[i + 1] < 2 || i + tcp[i + 1] > header) return false;
+    if (i + 2 > header || tcp[i + 1] < 2 || i + tcp[i + 1] > header) return Clamped::unchanged;
     if (tcp[i] == kMss && tcp[i + 1] == kMssLength) {
       const std::uint16_t offered = be16(tcp + i + 2);
-      if (offered <= mss) return false;
+      if (offered <= mss) return Clamped::unchanged;
       put_be16(tcp + i + 2, mss);
       mend_checksum(tcp + 16, offered, mss, (i & 1) != 0);
-      return true;
+      return Clamped::lowered;
     }
     i += tcp[i + 1];
   }
-  return false;
+  return Clamped::unchanged;
 }
 
 }  // namespace causeway::dataplane

@@ -11,8 +11,9 @@
 namespace causeway::dataplane {
 
 // Lowers the MSS option of a SYN to `mss`, mending the checksum; a SYN without the option is left alone
-// (its sender takes 536 or 1220). `m` starts at its IP header. True where something was changed.
-bool clamp_mss(rte_mbuf* m, const IpHeader& ip, std::uint16_t mss);
+// (its sender takes 536 or 1220). `m` starts at its IP header.
+enum class Clamped : std::uint8_t { no_syn, unchanged, lowered };
+Clamped clamp_mss(rte_mbuf* m, const IpHeader& ip, std::uint16_t mss);
 
 // What a tunnel of that inner MTU carries in one segment without TCP options.
 inline std::uint16_t mss_of(std::uint32_t inner_mtu, conf::Family family) {

@@ -46,6 +46,7 @@ void Worker::finish_decrypted(const EspInboundOut& out) {
 
 // Inside the selectors of its SA. It is routed like any packet, and may enter another tunnel.
 void Worker::on_decrypted(rte_mbuf* m) {
+  if (tables_->translations) tables_->translations->inbound(m, meta(m).sa.inbound->tunnel);
   const auto ip = read_ip(m, 0);
   if (!ip || ip->source_routed) return drop(m, Drop::bad_ip_header);
   if (ip->family == conf::Family::v4 && !checksum_holds(*at<rte_ipv4_hdr>(m, 0))) return drop(m, Drop::bad_ip_checksum);
@@ -55,12 +56,14 @@ void Worker::on_decrypted(rte_mbuf* m) {
   if (to == nullptr || to->kind != NextHop::Kind::local) {
     if (ip->protocol == kProtocolTcp) {
       const OutboundSa* back = sas_.find_outbound(meta(m).sa.inbound->child);
-      if (back != nullptr) clamp(m, *ip, *back);
+      if (back != nullptr && clamp(m, *ip, *back) && hosts_seen_.take(now_ms_))
+        notice(HostSeen{back->child, ip->source_address()});
     }
     return forward(m, *ip);
   }
-  if (ip->protocol != ip->icmp_protocol()) return drop(m, Drop::not_for_us);
-  if (ip->fragment) {
+  const bool icmp = ip->protocol == ip->icmp_protocol();
+  if (!icmp && !to->host) return drop(m, Drop::not_for_us);
+  if (icmp && ip->fragment) {
     meta(m).l3_offset = 0;
     m = reassembly_.add(PacketPtr(m), now_ms_).release();
     if (m == nullptr) return;
@@ -82,6 +85,9 @@ void Worker::encrypt_for_child(rte_mbuf* m) {
     want(m);
     return drop(m, Drop::no_sa);
   }
+  if (tables_->translations) tables_->translations->outbound(m, sa->tunnel);
+  if (sa->selectors != nullptr && !covers(*sa, {at<std::uint8_t>(m, 0), rte_pktmbuf_data_len(m)}))
+    return drop(m, Drop::no_child_for_selector);
   const auto* octets = at<std::uint8_t>(m, 0);
   if (octets[octets[0] >> 4 == 4 ? 9 : 6] == kProtocolTcp) {
     if (const auto ip = read_ip(m, 0); ip) clamp(m, *ip, *sa);
@@ -91,9 +97,12 @@ void Worker::encrypt_for_child(rte_mbuf* m) {
   if (to_encrypt_.count == kMaxBurst) encrypt();
 }
 
-void Worker::clamp(rte_mbuf* m, const IpHeader& ip, const OutboundSa& sa) {
+// True for a SYN.
+bool Worker::clamp(rte_mbuf* m, const IpHeader& ip, const OutboundSa& sa) {
   const std::uint16_t mss = sa.mss.value_or(mss_of(sa.inner_mtu, ip.family));
-  if (mss != 0 && clamp_mss(m, ip, mss)) counters_.mss_clamped.add();
+  const Clamped clamped = clamp_mss(m, ip, mss == 0 ? UINT16_MAX : mss);
+  if (clamped == Clamped::lowered) counters_.mss_clamped.add();
+  return clamped != Clamped::no_syn;
 }
 
 void Worker::want(rte_mbuf* m) {
@@ -149,6 +158,7 @@ void Worker::on_too_big(rte_mbuf* m, bool again) {
       static_cast<std::uint16_t>(std::clamp<std::uint32_t>(sa.inner_mtu, v6 ? kLeastIpv6Mtu : 0, UINT16_MAX));
   if (meta(m).inner_df || v6 || !again) {
     sa.counters.too_big.add();
+    if (tables_->translations) tables_->translations->undo(m, sa.tunnel);
     send_icmp_error(m, IcmpReason::too_big, mtu);
     return drop(m, Drop::too_big);
   }
@@ -164,7 +174,8 @@ void Worker::on_too_big(rte_mbuf* m, bool again) {
 // found for one packet holds for the next, until the tables change.
 void Worker::send_outer(rte_mbuf* m) {
   const OutboundSa::Way& way = meta(m).sa.outbound->way;
-  if (way.generation == tables_->generation && rte_pktmbuf_pkt_len(m) <= setup_.ports[way.port].mtu) {
+  if (way.generation == tables_->generation &&
+      rte_pktmbuf_pkt_len(m) <= std::min(setup_.ports[way.port].mtu, meta(m).sa.outbound->path_mtu)) {
     const PortView& port = setup_.ports[way.port];
     if (!put_ethernet(m, *way.mac, port.mac, port.vlan, ether_type(m))) return drop(m, Drop::no_buffer);
     return send_frame(m, way.port);
@@ -175,13 +186,16 @@ void Worker::send_outer(rte_mbuf* m) {
     meta(m).sa.outbound->counters.no_route.add();
     return drop(m, Drop::no_route);
   }
+  const std::uint16_t port = setup_.ports[hop->port].mtu;
   const bool fixed = ip->family == conf::Family::v4 && ip->dont_fragment;  // over IPv6 the source may cut its own
-  if (fixed && rte_pktmbuf_pkt_len(m) > setup_.ports[hop->port].mtu) {
+  if (fixed && rte_pktmbuf_pkt_len(m) > port) {
     meta(m).sa.outbound->counters.too_big.add();
     return drop(m, Drop::too_big);
   }
   remember_way(*meta(m).sa.outbound, *hop, *ip);
-  fit_and_send(m, *hop);
+  // What asks for the path's size goes whole, and so does what may not be cut.
+  const bool whole = fixed || meta(m).probe;
+  fit_and_send(m, *hop, whole ? port : std::min(port, meta(m).sa.outbound->path_mtu));
 }
 
 // Where nothing about it may have to be told or dropped later: a neighbor that is known to be there.

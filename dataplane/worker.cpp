@@ -49,9 +49,10 @@ Worker::Worker(WorkerSetup setup, Shared& shared)
       ms_per_tick_(UINT64_MAX / (rte_get_tsc_hz() / 1000) + 1),
       tx_(setup_.ports.size()),
       handing_over_(setup_.mailboxes.size()),
-      // per second and at once: IKE, its first messages, ARP and neighbor discovery, packets that wait for a neighbor
+      // per second and at once: IKE, its first messages, ARP and neighbor discovery, packets that wait for a neighbor,
+      // own traffic
       punt_limits_{TokenBucket(20'000, 400), TokenBucket(12'000, 300), TokenBucket(5'000, 200),
-                   TokenBucket(5'000, 400)} {}
+                   TokenBucket(5'000, 400), TokenBucket(50'000, 500)} {}
 
 // Called every poll: a multiplication, where a division would be the dearest instruction of an idle one.
 std::uint64_t Worker::now_ms() const {
@@ -130,6 +131,12 @@ bool Worker::take_commands() {
 }
 
 void Worker::on(const TransmitFrame& command) { send_frame(command.frame, command.port); }
+
+// To its end, before another command may take away the SA that it meets.
+void Worker::on(const SendOwn& command) {
+  send_own(PacketPtr(command.packet), command.port);
+  finish();
+}
 
 void Worker::on(const InstallInbound& command) {
   InboundSa& sa = *command.sa;

@@ -35,6 +35,7 @@ struct Shared {
   rte_rcu_qsbr* rcu = nullptr;
   WakeUp wake_up;
   std::atomic<std::int64_t> clock_offset_ms{0};  // control's clock minus the cycle counter's; written by control
+  std::uint16_t probe_id = 0;  // of our echo requests; set before the workers start
   std::atomic<bool> stop{false};
 };
 
@@ -77,6 +78,7 @@ class Worker {
   bool receive(const WorkerSetup::RxQueue& queue);
   bool take_commands();
   void on(const TransmitFrame& command);
+  void on(const SendOwn& command);
   void on(const InstallInbound& command);
   void on(const InstallOutbound& command);
   void on(const RemoveSa& command);
@@ -102,7 +104,7 @@ class Worker {
   void on_too_big(rte_mbuf* m, bool again);
   void send_outer(rte_mbuf* m);
   void remember_way(OutboundSa& sa, const NextHop& hop, const IpHeader& ip);
-  void clamp(rte_mbuf* m, const IpHeader& ip, const OutboundSa& sa);
+  bool clamp(rte_mbuf* m, const IpHeader& ip, const OutboundSa& sa);
   void want(rte_mbuf* m);
   void pass_on(const EspNotices& notices);
   void finish();
@@ -124,10 +126,13 @@ class Worker {
   void on_clear(rte_mbuf* m);
   void on_local(rte_mbuf* m);
   void forward(rte_mbuf* m, const IpHeader& ip);
+  [[nodiscard]] const PolicyRule* rule_of_quoted(rte_mbuf* m, const IpHeader& ip) const;
+  bool ruled_out(rte_mbuf* m, const IpHeader& ip, std::uint16_t out);
   void send_own(PacketPtr m, std::uint16_t in_port);
   void send_ip(rte_mbuf* m, const NextHop& hop);
   void send_icmp_error(rte_mbuf* original, IcmpReason reason, std::uint16_t mtu);
-  void fit_and_send(rte_mbuf* m, const NextHop& hop);
+  void fit_and_send(rte_mbuf* m, const NextHop& hop, std::uint16_t mtu);
+  void fit_and_send(rte_mbuf* m, const NextHop& hop) { fit_and_send(m, hop, setup_.ports[hop.port].mtu); }
 
   // output.cpp: frames out, packets up and over
   void send_frame(rte_mbuf* m, std::uint16_t port);
@@ -170,7 +175,7 @@ class Worker {
   std::vector<TxBuffer> tx_;                   // by port
   std::vector<HandOverBuffer> handing_over_;  // by worker
   std::array<TokenBucket, kPuntClasses> punt_limits_;
-  TokenBucket icmp_errors_{100, 50}, echo_replies_{20'000, 2'000}, stale_notes_{100, 20}, wanted_{200, 100};
+  TokenBucket icmp_errors_{100, 50}, echo_replies_{20'000, 2'000}, stale_notes_{100, 20}, wanted_{200, 100}, hosts_seen_{5, 5};
 };
 
 }  // namespace causeway::dataplane

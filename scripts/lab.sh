@@ -47,11 +47,13 @@ STRONGSWAN_EXTRA=          # strongSwan only: more lines for the connection (the
 CHILD_EXTRA=               # and for its child
 CHILDREN_EXTRA=            # and more children
 CHARON_EXTRA=              # and lines of strongswan.conf
+WAN_EXTRA='' LAN_EXTRA=''  # causeway only: more for a port
+CONF_EXTRA=''              # causeway only: more lines for the whole
 RAW_ESP=no                 # strongSwan only: native ESP (6.0), else in UDP
 PEER_ROOT=                 # strongSwan only: the root it comes from; empty: this system
 CHARON_LOG=2               # strongSwan only; 4 logs keys
 
-# What differs by side: sets wan, router, lan, net, core, psk, ike, esp, id, cert, ca, crl and the peer's p_wan, p_net, p_id.
+# What differs by side: sets wan, router, lan, net, core, psk, ike, esp, id, the ..._extra, cert, ca, crl and the peer's p_wan, p_net, p_id.
 # shellcheck disable=SC2034  # which of them are used is the caller's matter
 side_vars() {
   if [[ $1 == gwa ]]; then
@@ -59,11 +61,15 @@ side_vars() {
     p_wan=203.0.113.2 p_net=${PEER_NET_A:-${NET_B:-10.20.1.0/24}} psk=${PSK_A:-$PSK}
     ike=${IKE_PROPOSALS_A:-$IKE_PROPOSALS} esp=${ESP_PROPOSALS_A:-$ESP_PROPOSALS}
     id=${ID_A:-$wan} p_id=${PEER_ID_A:-${ID_B:-$p_wan}} cert=$CERT_A ca=$CA_A crl=$CRL_A
+    wan_extra=${WAN_EXTRA_A-$WAN_EXTRA} lan_extra=${LAN_EXTRA_A-$LAN_EXTRA}
+    tunnel_extra=${TUNNEL_EXTRA_A-$TUNNEL_EXTRA} conf_extra=${CONF_EXTRA_A-$CONF_EXTRA}
   else
-    wan=203.0.113.2 router=203.0.113.1 lan=10.20.1.1 net=${NET_B:-10.20.1.0/24} core=$(($(nproc) > 1))
+    wan=203.0.113.2 router=203.0.113.1 lan=${LAN_B:-10.20.1.1} net=${NET_B:-10.20.1.0/24} core=$(($(nproc) > 1))
     p_wan=198.51.100.2 p_net=${PEER_NET_B:-${NET_A:-10.10.1.0/24}} psk=${PSK_B:-$PSK}
     ike=${IKE_PROPOSALS_B:-$IKE_PROPOSALS} esp=${ESP_PROPOSALS_B:-$ESP_PROPOSALS}
     id=${ID_B:-$wan} p_id=${PEER_ID_B:-${ID_A:-$p_wan}} cert=$CERT_B ca=$CA_B crl=$CRL_B
+    wan_extra=${WAN_EXTRA_B-$WAN_EXTRA} lan_extra=${LAN_EXTRA_B-$LAN_EXTRA}
+    tunnel_extra=${TUNNEL_EXTRA_B-$TUNNEL_EXTRA} conf_extra=${CONF_EXTRA_B-$CONF_EXTRA}
   fi
 }
 
@@ -187,7 +193,7 @@ lab_down() {
 # --- causeway ---------------------------------------------------------------------------------------
 
 causeway_config() {
-  local wan router lan net core p_wan p_net psk ike esp id p_id cert ca crl auth dir=$STATE/$1 pki=$STATE/pki
+  local wan router lan net core p_wan p_net psk ike esp id p_id cert ca crl auth wan_extra lan_extra tunnel_extra conf_extra dir=$STATE/$1 pki=$STATE/pki
   side_vars "$1"
   (umask 077; printf '%s\n' "$psk" >"$dir/tunnel.psk")
   auth="psk_file = \"$dir/tunnel.psk\";"
@@ -202,17 +208,18 @@ hugepages = 0;
 socket = "$dir/causeway.sock";
 state_dir = "$dir";
 ports = (
-  { name = "wan"; device = "net_af_packet0,iface=wan0"; addresses = ["$wan/24"]; gateway = "$router"; },
-  { name = "lan"; device = "net_af_packet1,iface=lan0"; addresses = ["$lan/24"]; }
+  { name = "wan"; device = "net_af_packet0,iface=wan0"; addresses = ["$wan/24"]; gateway = "$router"; $wan_extra },
+  { name = "lan"; device = "net_af_packet1,iface=lan0"; addresses = ["$lan/24"]; $lan_extra }
 );
 ${LAB_CAUSEWAY_TOP:-}
+$conf_extra
 tunnels = (
   { name = "net"; remote = "${REMOTE:-$p_wan}"; local_id = "$id"; remote_id = "$p_id";
     $auth start = "$START"; encap = "$ENCAP";
     ike = { version = 2; proposals = ["${ike//,/\", \"}"]; dpd = { idle = "$DPD_IDLE"; retry = "1s"; tries = 4; }; $IKE_EXTRA };
     esp = { proposals = ["${esp//,/\", \"}"]; $ESP_EXTRA };
     local_subnets = ["${net//,/\", \"}"]; remote_subnets = ["${p_net//,/\", \"}"];
-    $TUNNEL_EXTRA
+    $tunnel_extra
   }
 );
 CONF
@@ -347,6 +354,8 @@ strongswan_start() {
   if [[ -z $(ip -n "$LAB-$1" -4 addr show dev wan0) ]]; then
     ip -n "$LAB-$1" addr add "$wan/24" dev wan0
     ip -n "$LAB-$1" addr add "$lan/24" dev lan0
+    ip -n "$LAB-$1" link set wan0 arp on
+    ip -n "$LAB-$1" link set lan0 arp on
     ip -n "$LAB-$1" route add default via "$router"
     in_ns "$1" sysctl -qw net.ipv4.ip_forward=1
     # charon's own table comes before main: with a selector of 0.0.0.0/0 it would take the LAN's traffic too.

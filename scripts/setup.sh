@@ -29,7 +29,7 @@ esac
 # What the build needs. libsystemd-dev and friends are what a static DPDK asks for at link time.
 build_packages="g++ meson ninja-build pkg-config ccache git ca-certificates
   libdpdk-dev dpdk-dev libipsec-mb-dev libssl-dev libconfig++-dev libcli11-dev
-  nlohmann-json3-dev libspdlog-dev libexpected-dev catch2 libsystemd-dev libpcap-dev zlib1g-dev"
+  nlohmann-json3-dev libspdlog-dev libexpected-dev libmnl-dev catch2 libsystemd-dev libpcap-dev zlib1g-dev"
 
 # What the tests and the demo need besides: the peer (strongSwan with its userspace ESP), hosts made
 # of network namespaces, judges (tshark, scapy), sanitizers and fuzzers.

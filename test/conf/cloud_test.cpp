@@ -260,7 +260,7 @@ TEST_CASE("a PSK file that its cloud cannot take is an error of the file's key")
   const TempDir dir;
   dir.write("h.psk", "0123456789abcdefABCDEF\n", std::filesystem::perms::owner_read);
   const Loaded loaded =
-      load_text(at("aws"), dir.file("t.conf"), {.check_proposal = {}, .check_unfinished = false, .check_files = true});
+      load_text(at("aws"), dir.file("t.conf"), {.check_proposal = {}, .check_files = true});
   CHECK(says(loaded.report.errors, "psk_file", "begins with 0, but AWS Site-to-Site VPN takes none that does"));
 }
 
@@ -347,7 +347,7 @@ TEST_CASE("console: a value is spelled as the cloud does where that is known, an
   const TempDir dir;
   dir.write("h.psk", "Gq7.kd_9ZzpqXX27sd\n", std::filesystem::perms::owner_read);
   const Loaded loaded = load_text(at("aws", "inside = \"169.254.10.2/30\";"), dir.file("t.conf"),
-                                  {.check_proposal = {}, .check_unfinished = false, .check_files = true});
+                                  {.check_proposal = {}, .check_files = true});
   INFO(all_of(loaded.report.errors));
   REQUIRE(loaded.ok());
   for (const Language language : {Language::english, Language::chinese}) {

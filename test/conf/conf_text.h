@@ -34,7 +34,7 @@ inline std::string changed(const std::string& from, const std::string& to, std::
 }
 
 inline Loaded load_good(const std::string& text) {
-  return load_text(text, "t.conf", {.check_proposal = {}, .check_unfinished = false, .check_files = false});
+  return load_text(text, "t.conf", {.check_proposal = {}, .check_files = false});
 }
 
 inline std::string all_of(const std::vector<Complaint>& complaints) {

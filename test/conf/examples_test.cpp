@@ -37,7 +37,7 @@ std::string without_comments(const std::string& text) {
 
 Loaded load_example(const std::string& text) {
   return causeway::conf::load_text(text, "x.conf",
-                                   {.check_proposal = {}, .check_unfinished = false, .check_files = false});
+                                   {.check_proposal = {}, .check_files = false});
 }
 
 // Whatever the text: it loads and can be described, or every error has a place and words.

@@ -151,24 +151,6 @@ TEST_CASE("a misspelt key is one error, not also a missing one") {
   refused(changed("device =", "devise ="), "t.conf:3: ports.wan.devise: ", "\"device\"");
 }
 
-TEST_CASE("what is understood but not carried out in this version is refused, not left out") {
-  const auto unfinished = [](const std::string& text, const std::string& expected) {
-    const Loaded loaded =
-        load_text(text, "t.conf", {.check_proposal = {}, .check_unfinished = true, .check_files = false});
-    INFO(all_of(loaded.report.errors));
-    REQUIRE(loaded.report.errors.size() == 1);
-    CHECK(loaded.report.errors[0].str().starts_with(expected));
-    CHECK(loaded.report.errors[0].reason.ends_with("is not available in this version"));
-    CHECK(load_good(text).ok());
-  };
-  CHECK(load_text(kGood, "t.conf", {.check_proposal = {}, .check_unfinished = true, .check_files = false}).ok());
-  unfinished(in_tunnel("translate = ( { local = \"10.0.0.0/24\"; seen_as = \"192.168.123.0/24\"; } );"),
-             "t.conf:10: tunnels.hangzhou.translate: ");
-  unfinished(changed("gateway =", "vlan = 7; gateway ="), "t.conf:3: ports.wan.vlan: ");
-  unfinished(changed("gateway =", "host = true; gateway ="), "t.conf:3: ports.wan.host: ");
-  unfinished(kGood + "rules = ( { name = \"r\"; action = \"deny\"; to = \"10.0.0.0/8\"; } );\n"s, "t.conf:15: rules: ");
-}
-
 TEST_CASE("a value of the wrong type is refused with what was wanted and what was found") {
   refused(in_tunnel("legacy = \"yes\";"),
           "t.conf:10: tunnels.hangzhou.legacy: ", "takes true or false (without quotes), not the text \"yes\"");
@@ -439,7 +421,7 @@ TEST_CASE("included files keep their own names and lines in errors") {
   dir.write("more.conf", "\n\npolling = \"lazy\";\n", std::filesystem::perms::owner_read);
   const std::string conf = dir.write("t.conf", "@include \"more.conf\"\n"s + kGood, std::filesystem::perms::owner_read);
   const Loaded loaded =
-      causeway::conf::load(conf, {.check_proposal = {}, .check_unfinished = false, .check_files = false});
+      causeway::conf::load(conf, {.check_proposal = {}, .check_files = false});
   REQUIRE(loaded.report.errors.size() == 1);
   CHECK(loaded.report.errors[0].str().find("more.conf:3: polling: \"lazy\" is not one of") != std::string::npos);
 }

@@ -339,7 +339,7 @@ TEST_CASE(
   std::ifstream key(dir.file("a.psk"));
   CHECK(std::string(std::istreambuf_iterator<char>(key), {}) == "never shown");
   const auto loaded = causeway::conf::load(dir.file("new.conf"),
-                                           {.check_proposal = {}, .check_unfinished = false, .check_files = false});
+                                           {.check_proposal = {}, .check_files = false});
   INFO(causeway::conf::testing::all_of(loaded.report.errors));
   CHECK(loaded.config.tunnels.at(0).cloud == "aws");
   CHECK(loaded.config.tunnels.at(0).psk_file == dir.file("a.psk"));

@@ -91,7 +91,10 @@ class FakeDataplane final : public dataplane::Dataplane {
     }
   }
   void update_endpoints(std::uint32_t, dataplane::ChildSlot, conf::Endpoint, conf::Endpoint) override {}
-  void publish(const dataplane::TableSpec& spec) override { table = spec; }
+  tl::expected<void, std::string> publish(const dataplane::TableSpec& spec) override {
+    table = spec;
+    return {};
+  }
   void send(const conf::Endpoint& local, const conf::Endpoint& remote, bool natt,
             std::span<const std::uint8_t> message) override {
     wire_.carry(now_, {remote, local, natt, {message.begin(), message.end()}});
@@ -107,6 +110,7 @@ class FakeDataplane final : public dataplane::Dataplane {
   std::vector<dataplane::NeighborStatus> neighbors() const override { return {}; }
   std::vector<dataplane::CryptoStatus> crypto() const override { return {}; }
   std::vector<dataplane::PoolStatus> pools() const override { return {}; }
+  std::vector<dataplane::RuleStatus> rules() const override { return {}; }
   std::uint32_t effective_mtu(std::uint32_t, dataplane::ChildSlot) const override { return 1400; }
 
   void arrive(dataplane::Event event) { ready_.push_back(std::move(event)); }

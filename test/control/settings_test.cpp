@@ -213,7 +213,7 @@ TEST_CASE("What the cloud profiles propose, and every word that they say a cloud
     const std::string text =
         conf::testing::changed("    psk_file", "    cloud = \"" + std::string(name) + "\"; psk_file");
     const conf::Loaded loaded = conf::load_text(
-        text, "t.conf", {.check_proposal = check_proposal, .check_unfinished = false, .check_files = false});
+        text, "t.conf", {.check_proposal = check_proposal, .check_files = false});
     INFO(conf::testing::all_of(loaded.report.errors));
     CHECK(loaded.ok());
     conf::CloudBook clouds;

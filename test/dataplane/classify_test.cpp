@@ -199,3 +199,32 @@ TEST_CASE("A header that is not contiguous is refused, not read beyond its buffe
     }
   }
 }
+
+TEST_CASE("Where a port shares with the kernel, what is neither ESP nor IKE is its own traffic, on the port's own link only") {
+  Lab lab;
+  const auto verdict = [&](const char* to, std::uint8_t protocol, std::uint16_t in_port) {
+    return lab.ip(ipv4({.source = in_port == 0 ? kFar : "10.1.0.9", .destination = to, .protocol = protocol}, counting(40)),
+                  in_port);
+  };
+  CHECK(verdict(kWan, 6, 0) == Verdict::drop);
+  CHECK(lab.about().drop == Drop::not_for_us);
+  lab.ports[0].host = lab.ports[1].host = true;
+  lab.routes = RouteTable(lab.ports, {});
+  CHECK(verdict(kWan, 6, 0) == Verdict::local);
+  CHECK(verdict(kWan, 179, 0) == Verdict::local);
+  CHECK(verdict(kWan, 50, 0) == Verdict::esp);
+  CHECK(verdict("10.1.0.1", 6, 1) == Verdict::local);
+  CHECK(verdict(kWan, 6, 1) == Verdict::local);  // a trusted port reaches every own address
+  for (const std::uint8_t protocol : {6, 17, 1}) {
+    // From the WAN to the LAN's address: as if it were forwarded.
+    const Bytes packet = protocol == 17 ? udp_packet({.source = kFar, .destination = "10.1.0.1"}, 1, 53, counting(9))
+                                        : ipv4({.source = kFar, .destination = "10.1.0.1", .protocol = protocol},
+                                               protocol == 1 ? icmp(8, 0, 1, counting(9)) : counting(40));
+    CHECK(lab.ip(packet, 0) == Verdict::drop);
+    CHECK(lab.about().drop == Drop::untrusted_clear);
+  }
+  CHECK(lab.ip(udp_packet({.source = kFar, .destination = kWan}, 1, 53, counting(9))) == Verdict::local);
+  CHECK(lab.ip(udp_packet({.source = kFar, .destination = kWan}, 500, 500, counting(40))) == Verdict::ike);
+  const auto pieces = fragments_of(ipv4({.source = kFar, .destination = kWan, .protocol = 6}, counting(400)), 104);
+  CHECK(lab.ip(pieces[1]) == Verdict::local);  // the kernel puts its own together
+}

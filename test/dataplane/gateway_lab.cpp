@@ -77,7 +77,7 @@ GatewayLab::GatewayLab(unsigned workers, const std::function<void(Setup&)>& chan
 
 GatewayLab::~GatewayLab() { gateway_.reset(); }
 
-GatewayLab::Tunnel& GatewayLab::add_tunnel(bool udp, bool with_sas) {
+GatewayLab::Tunnel& GatewayLab::add_tunnel(bool udp, bool with_sas, const Shape& shape) {
   const auto n = static_cast<std::uint32_t>(tunnels_.size());
   Tunnel& tunnel = tunnels_.emplace_back();
   tunnel.number = n;
@@ -89,8 +89,9 @@ GatewayLab::Tunnel& GatewayLab::add_tunnel(bool udp, bool with_sas) {
   policy.child = n;
   policy.selectors = selectors;
   policy.wake_on_traffic = true;
+  if (shape) shape(&policy, nullptr);
   table_.policies.push_back(policy);
-  gateway_->publish(table_);
+  if (auto published = gateway_->publish(table_); !published) throw std::runtime_error(published.error());
   for (const auto direction : {Direction::inbound, Direction::outbound}) {
     const bool in = direction == Direction::inbound;
     ReferenceSa& reference = in ? tunnel.to_us : tunnel.from_us;
@@ -111,6 +112,7 @@ GatewayLab::Tunnel& GatewayLab::add_tunnel(bool udp, bool with_sas) {
     spec.local = {*conf::IpAddress::parse("192.0.2.1"), 4500};
     spec.remote = {*conf::IpAddress::parse(peer), 4500};
     spec.udp_encap = udp;
+    if (shape) shape(nullptr, &spec);
     if (with_sas) gateway_->install(std::move(spec), n);
   }
   if (!with_sas) return tunnel;

@@ -49,7 +49,9 @@ class GatewayLab {
     ReferenceSa to_us, from_us;
     std::uint64_t sent = 0;  // sequence numbers used towards the gateway
   };
-  Tunnel& add_tunnel(bool udp = false, bool with_sas = true);
+  // `shape` may change what the policy and the SAs are to be.
+  using Shape = std::function<void(dataplane::PolicySpec*, dataplane::SaSpec*)>;
+  Tunnel& add_tunnel(bool udp = false, bool with_sas = true, const Shape& shape = {});
   [[nodiscard]] std::deque<Tunnel>& tunnels() { return tunnels_; }
 
   // Frames to the gateway; those that do not fit the ring wait for run().
@@ -61,7 +63,8 @@ class GatewayLab {
   // Until nothing has left or arrived for a while.
   void settle();
   std::deque<Bytes>& out(std::size_t port) { return out_[port]; }
-  std::deque<Bytes>& frames(std::size_t port) { return frames_[port]; }  // other than IP and ARP
+  std::deque<Bytes>& frames(std::size_t port) { return frames_[port]; }  // other than untagged IP and ARP
+  const Bytes& mac(std::size_t port) { return macs_[port]; }
   std::vector<dataplane::Event>& events() { return events_; }
   [[nodiscard]] std::uint64_t dropped(const std::string& name) { return gateway_->drops().at(name); }
   [[nodiscard]] std::uint64_t dropped_in_all();

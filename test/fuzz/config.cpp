@@ -9,7 +9,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string text(reinterpret_cast<const char*>(data), size);
   // libconfig opens what @include names: whoever writes the file may read files, a fuzzer is not to.
   if (text.find("@include") != std::string::npos) return 0;
-  conf::LoadOptions options{.check_proposal = control::check_proposal, .check_unfinished = false, .check_files = false};
+  conf::LoadOptions options{.check_proposal = control::check_proposal, .check_files = false};
   const conf::Loaded loaded = conf::load_text(text, "fuzz.conf", options);
   for (const auto& error : loaded.report.errors) fuzz::must(!error.str().empty(), "an error says something");
   if (loaded.ok()) fuzz::must(!conf::describe(loaded).empty() || loaded.config.ports.empty(), "a config can be told");

@@ -12,7 +12,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   const std::string text = conf::imported_config(*imported, "", "fuzz");
   const conf::Loaded loaded =
-      conf::load_text(text, "fuzz.conf", {.check_proposal = {}, .check_unfinished = false, .check_files = false});
+      conf::load_text(text, "fuzz.conf", {.check_proposal = {}, .check_files = false});
   fuzz::must(loaded.config.tunnels.size() == imported->config.tunnels.size(), "what was written is read again");
   for (const auto& key : imported->keys) {
     if (!key.octets.bytes().empty()) (void)conf::parse_psk(key.octets.bytes());

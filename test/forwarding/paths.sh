@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# A path that is narrower than the ports: with routers that say so by ICMP, and with routers that swallow what is too
+# large without a word, which the gateway finds out through the tunnel itself.
+set -euo pipefail
+. "$(dirname "$0")/_sizes.sh"
+
+# A link drops what is too large for its far end, without a word: so does B's own, unless its port is told its size.
+narrow() { ip -n "$LAB-wan" link set wanb mtu "$1"; } # MTU: of the link behind the router
+mtu_is() { [[ $(ctl_json "$1" 'j["children"][0]["mtu"]' show net) == "$2" ]]; } # SIDE MTU
+mtu_between() { # SIDE LEAST MOST
+  local mtu
+  mtu=$(ctl_json "$1" 'j["children"][0]["mtu"]' show net)
+  [[ $mtu -ge $2 && $mtu -le $3 ]]
+}
+both_up() {
+  causeway_config gwa
+  causeway_config gwb
+  causeway_start gwa
+  causeway_start gwb
+  expect "the tunnel comes up" wait_for 20 tunnel_is gwa established
+}
+
+told() { # ENCAP
+  [[ $1 == native ]] || ENCAP=force
+  TUNNEL_EXTRA='probe = false;' WAN_EXTRA_B='mtu = 1320;'
+  narrow 1320
+  both_up
+  serve_iperf hostb
+  expect "TCP does not stall" flows hosta 10.20.1.2 -t 3
+  expect "our side knows the path" mtu_is gwa "$(inner_of 1320 aes256gcm16 "$1")"
+  expect "and tells hosts" in_ns hosta ping -n -q -c 3 -i 0.2 -W 2 -s 1400 10.20.1.2
+}
+
+silent() { # HOST: "given" by the configuration, or "seen"
+  # An ICMP error of the router's is what never comes.
+  in_ns wan nft 'table ip silent; delete table ip silent; table ip silent { chain out { type filter hook output priority 0;
+    icmp type destination-unreachable icmp code frag-needed drop; }; }'
+  narrow 1400
+  [[ $1 != given ]] || TUNNEL_EXTRA_A='probe = "10.20.1.2";' TUNNEL_EXTRA_B='probe = "10.10.1.2";'
+  both_up
+  [[ $1 != seen ]] || { serve_iperf hostb && in_ns hosta timeout 20 iperf3 -c 10.20.1.2 -n 1K >/dev/null; }
+  # To eight octets, and what the cipher's blocks leave over.
+  expect "what the path carries is found" wait_for 25 mtu_between gwa $((1400 - 54 - 12)) $((1400 - 54))
+  expect "and by the other side" wait_for 25 mtu_between gwb $((1400 - 54 - 12)) $((1400 - 54 + 4))
+  [[ $1 == seen ]] || serve_iperf hostb
+  expect "TCP flows" flows hosta 10.20.1.2 -t 3
+  expect "large packets pass" in_ns hosta ping -n -q -c 3 -i 0.2 -W 2 -s 1400 10.20.1.2
+}
+
+scenarios paths
+scenario "the router tells, native ESP" told native
+scenario "the router tells, ESP in UDP: eight octets are quoted" told udp
+# told scenarios come first: the table of the silent router stays.
+scenario "the router is silent, a host to ask is named" silent given
+scenario "the router is silent, a host is seen" silent seen
