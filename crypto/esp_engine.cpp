@@ -35,6 +35,16 @@ struct Scratch {
   std::array<std::uint8_t, kMaxIcv> received;    // decrypt with ESN: its place is hashed over
 };
 
+// Constant sizes are a load and a store; a variable one becomes a string instruction.
+void copy_icv(std::uint8_t* to, const std::uint8_t* from, std::size_t octets) {
+  if (octets == 12)
+    std::memcpy(to, from, 12);
+  else if (octets == 16)
+    std::memcpy(to, from, 16);
+  else
+    std::memcpy(to, from, octets);
+}
+
 // Time depends on the length alone. ICVs are 8 to 32 octets, multiples of 4.
 bool same_tag(const std::uint8_t* a, const std::uint8_t* b, std::size_t octets) {
   if (octets == 16) {
@@ -177,7 +187,7 @@ void fill_hash(const EspJob& job, Scratch& scratch, bool encrypt, IMB_JOB& out) 
   out.hash_alg = static_cast<IMB_HASH_ALG>(job.key->hash);
   out.hash_start_src_offset_in_bytes = 0;
   out.msg_len_to_hash_in_bytes = job.length;
-  if (!encrypt) std::memcpy(scratch.received.data(), job.esp + job.length, job.key->icv_octets);
+  if (!encrypt) copy_icv(scratch.received.data(), job.esp + job.length, job.key->icv_octets);
   if (job.key->esn) {
     store_be32(job.esp + job.length, job.sequence_high);
     out.msg_len_to_hash_in_bytes += 4;
@@ -196,7 +206,7 @@ void settle(EspJob& job, const Scratch& scratch, bool encrypt) {
   const std::size_t octets = job.key->icv_octets;
   std::uint8_t* icv = job.esp + job.length;
   if (encrypt) {
-    std::memcpy(icv, scratch.tag.data(), octets);
+    copy_icv(icv, scratch.tag.data(), octets);
     job.status = EspJob::Status::ok;
     return;
   }

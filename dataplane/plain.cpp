@@ -2,6 +2,7 @@
 // policies decide about. Each function here decides as the general way does (classify.cpp, forward.cpp, tunnel.cpp),
 // which says why, in a few looks at one cache line; whatever it cannot decide, and whatever would be dropped, answered
 // or told, it leaves untouched to that way. So there is no drop in this file.
+#include <emmintrin.h>
 #include <rte_prefetch.h>
 
 #include "dataplane/ethernet.h"
@@ -39,6 +40,16 @@ bool for_port(const std::uint8_t* frame, const Mac& mac) {
   return a == b && c == d && type == rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV4);
 }
 
+// As PacketMeta{} does, in four stores: compilers make a string instruction of that, which takes longer to start than all
+// else here.
+void clear(PacketMeta& about) {
+  static_assert(sizeof(PacketMeta) >= 48 && sizeof(PacketMeta) <= 64);
+  auto* to = reinterpret_cast<std::uint8_t*>(&about);
+  const __m128i zero = _mm_setzero_si128();
+  for (const std::size_t at : {std::size_t{0}, std::size_t{16}, std::size_t{32}, sizeof(PacketMeta) - 16})
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to + at), zero);
+}
+
 void cut(rte_mbuf* m, std::uint32_t octets) {
   m->pkt_len = octets;
   m->data_len = static_cast<std::uint16_t>(octets);
@@ -66,7 +77,7 @@ bool Worker::plain_frame(rte_mbuf* m, std::uint16_t in_port) {
   const RouteTable& routes = *tables_->routes;
   if (ours(routes.lookup4(ip + 12))) return false;
   const NextHop* to = routes.lookup4(ip + 16);
-  meta(m) = PacketMeta{};
+  clear(meta(m));
   meta(m).in_port = in_port;
   if (to != nullptr && !leads_on(to)) return to->kind == NextHop::Kind::local && plain_esp(m, total);
   // 3. Cleartext may come this way round, and a tunnel protects it that way round: on_clear() and forward().

@@ -116,7 +116,7 @@ bool Worker::iterate() {
   if (mail_.overloaded.load(std::memory_order_relaxed) != saturation_.on())
     mail_.overloaded.store(saturation_.on(), std::memory_order_relaxed);
   busy |= help_others();
-  busy |= settle(!busy);
+  if (retires_ || !lending_.empty()) busy |= settle(!busy);
   reassembly_.housekeeping(now_ms_);
   flush_all();
   return busy;
