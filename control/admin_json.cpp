@@ -114,9 +114,11 @@ Json tunnel_json(const TunnelReport& tunnel, bool everything) {
                {"children", each(tunnel.children, [&](const ChildReport& c) { return child_json(c, everything); })},
                {"down_reason", tunnel.down_reason.empty() ? Json(nullptr) : Json(tunnel.down_reason)},
                {"stage", tunnel.stage.empty() ? Json(nullptr) : Json(tunnel.stage)}};
+  if (!tunnel.notice.empty()) json["notice"] = tunnel.notice;
   if (everything) {
     json["port"] = tunnel.port;
-    json["ike_sas"] = {{"created", tunnel.ike_created}, {"established", tunnel.ike_established}, {"dropped", tunnel.ike_dropped}};
+    json["ike_sas"] = {
+        {"created", tunnel.ike_created}, {"established", tunnel.ike_established}, {"dropped", tunnel.ike_dropped}};
     json["child_sas"] = {{"created", tunnel.children_created}, {"established", tunnel.children_established}};
     json["negotiation_ms"] = {{"min", or_null(tunnel.negotiation_min_ms)},
                               {"avg", or_null(tunnel.negotiation_avg_ms)},

@@ -269,7 +269,23 @@ void Controller::look_for_signs_of_life() {
       const Time when = c->last_used_ms != 0 ? std::min(now_, Time(c->last_used_ms)) : now_;
       gateway_.esp_received(tunnel->settings().tunnel, live.sa->spi_in, when);
     }
+    if (tunnel->watches_path()) look_at_path(*tunnel);
   }
+}
+
+void Controller::look_at_path(const Tunnel& tunnel) {
+  std::uint64_t in = 0, out = 0;
+  for (const LiveChild& live : tunnel.receiving_children()) {
+    const auto c = dataplane_.counters(dataplane::Direction::inbound, live.sa->spi_in, live.sa->child);
+    if (c) in += c->packets;
+  }
+  for (const LiveChild& live : tunnel.live_children()) {
+    const auto c = dataplane_.counters(dataplane::Direction::outbound, live.sa->spi_out, live.sa->child);
+    if (c) out += c->packets;
+  }
+  Actions actions;
+  gateway_.traffic(tunnel.settings().tunnel, in, out, now_, actions);
+  run(std::move(actions));
 }
 
 void Controller::answer_names() {

@@ -94,6 +94,7 @@ class Controller final : public ike::Environment, public AdminBackend {
   void end_commands();
   [[nodiscard]] std::optional<Outcome> outcome(const Waiting& w) const;
   void look_for_signs_of_life();
+  void look_at_path(const Tunnel& tunnel);
   void answer_names();
   void renew_credentials();
   void report_child(const Tunnel& tunnel, const LiveChild& live, ChildReport& report, bool all) const;

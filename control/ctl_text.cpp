@@ -28,6 +28,7 @@ std::string count_at(const Json& json, const char* key) {
 // Why it is not up, and what it is doing about it, where that says more.
 std::vector<std::pair<std::string, std::string>> reasons_of(const Json& tunnel) {
   std::vector<std::pair<std::string, std::string>> reasons;
+  if (member(tunnel, "notice").is_string()) reasons.emplace_back("note", text_at(tunnel, "notice"));
   if (member(tunnel, "down_reason").is_string()) reasons.emplace_back("why", text_at(tunnel, "down_reason"));
   if (!member(tunnel, "stage").is_string()) return reasons;
   const std::string stage = text_at(tunnel, "stage");

@@ -74,6 +74,7 @@ class Gateway {
   void renew_credentials(ike::TunnelId tunnel, std::shared_ptr<const crypto::Credential> own,
                          std::shared_ptr<const crypto::TrustStore> trust);
   void esp_received(ike::TunnelId tunnel, std::uint32_t spi_in, Time when);
+  void traffic(ike::TunnelId tunnel, std::uint64_t packets_in, std::uint64_t packets_out, Time now, Actions& out);
 
   [[nodiscard]] const std::vector<std::unique_ptr<Tunnel>>& tunnels() const { return tunnels_; }
   [[nodiscard]] std::optional<ike::TunnelId> find(std::string_view name) const;

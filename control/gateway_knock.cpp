@@ -27,6 +27,10 @@ bool Gateway::knock(const ike::Datagram& datagram, int version, Time now, Action
   return known;
 }
 
+void Gateway::traffic(ike::TunnelId id, std::uint64_t packets_in, std::uint64_t packets_out, Time now, Actions& out) {
+  if (Tunnel* t = at(id)) t->traffic(packets_in, packets_out, now, out), refresh(id);
+}
+
 bool Gateway::admits_aggressive(const ike::Datagram& datagram, Time now) {
   if (datagram.bytes.size() <= kExchangeType || datagram.bytes[kExchangeType] != kAggressive) return true;
   return aggressive_rate_.take(static_cast<std::uint64_t>(now.count()));

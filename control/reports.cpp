@@ -86,6 +86,7 @@ TunnelReport Controller::report(const Tunnel& tunnel, bool all) const {
   r.name = tunnel.name();
   r.state = static_cast<TunnelReport::State>(tunnel.state());
   r.down_reason = tunnel.down_reason().value_or("");
+  if (r.state == TunnelReport::State::established) r.notice = tunnel.notice();
   const auto ike = tunnel.ike_status();
   if (ike) r.stage = ike->stage;
   if (ike && ike->established) {

@@ -83,6 +83,23 @@ dataplane::RuleSpec::Place place_of(const conf::Config& config, const std::strin
   return {};
 }
 
+// IKEv1's main mode takes the pre-shared key before it knows more of the peer than its address (RFC 2409 5.4).
+void check_any_keys(const conf::Config& config, const std::vector<PeerSettingsPtr>& peers,
+                    std::vector<std::string>& errors) {
+  const ike::PeerSettings* first = nullptr;
+  for (const PeerSettingsPtr& p : peers) {
+    const conf::Tunnel& t = p->config;
+    const bool by_address = t.ike.version == 1 && t.ike.mode == conf::IkeMode::main && t.auth == conf::AuthMethod::psk;
+    if (!by_address || !t.remote_is_any()) continue;
+    if (first == nullptr) first = p.get();
+    if (p->psk == first->psk || p->local.address != first->local.address) continue;
+    errors.push_back(config.file + ":" + std::to_string(t.line) + ": tunnels." + t.name +
+                     ".psk_file: main mode chooses its key by the peer's address, and with remote \"any\" it cannot tell "
+                     "this tunnel's from that of " + first->config.name +
+                     ": give both the same key, use ike.mode = \"aggressive\", certificates, or IKEv2");
+  }
+}
+
 // A name that no other process has, and that says whose it is.
 std::string file_prefix(const std::string& socket) {
   std::string prefix = "causeway";
@@ -163,6 +180,7 @@ tl::expected<Prepared, std::vector<std::string>> prepare(const conf::Config& con
     else
       errors.push_back(config.file + ":" + std::to_string(choice.line) + ": crypto: " + pin.error());
   }
+  check_any_keys(config, prepared.peers, errors);
   if (next_slot > dataplane::kMaxChildSlots) {
     errors.push_back(config.file + ": more than " + std::to_string(dataplane::kMaxChildSlots) + " pairs of subnets");
   }

@@ -170,7 +170,10 @@ void Tunnel::esp_received(std::uint32_t spi_in, Time when) {
   for (const Child& c : children_) {
     for (const LiveChild& l : c.live) {
       if (l.sa->spi_in != spi_in) continue;
-      if (const auto it = ikes_.find(l.ike); it != ikes_.end()) it->second.sa->esp_received(spi_in, when);
+      if (const auto it = ikes_.find(l.ike); it != ikes_.end()) {
+        it->second.sa->esp_received(spi_in, when);
+        it->second.trial_worked = it->second.trial;
+      }
       return;
     }
   }

@@ -87,6 +87,9 @@ class Tunnel {
   void peer_moved(std::uint32_t spi_in, const conf::Endpoint& from, Time now, Actions& out);
   void knocked(Time now, Actions& out);  // the peer began phase 1 (IKE_SA_INIT), which our role leaves to us
   void unknown_esp(Time now) { unknown_esp_at_ = now; }  // evidence, too
+  [[nodiscard]] bool watches_path() const;  // traffic() is wanted
+  // What this tunnel's ESP SAs carried so far, looked at now and then (tunnel_trial.cpp).
+  void traffic(std::uint64_t packets_in, std::uint64_t packets_out, Time now, Actions& out);
   void icmp_error(const std::string& text, Time now);  // evidence: kept for the reason, changes nothing
   void renew_credentials(std::shared_ptr<const crypto::Credential> own,
                          std::shared_ptr<const crypto::TrustStore> trust);
@@ -117,6 +120,7 @@ class Tunnel {
   [[nodiscard]] std::vector<std::uint64_t> local_spis() const;
   [[nodiscard]] bool half_open(std::uint64_t local_spi) const;  // a responder's, not yet authenticated
   [[nodiscard]] bool accepts() const;                           // a new IKE SA that the peer begins
+  [[nodiscard]] const std::string& notice() const { return notice_; }
   [[nodiscard]] bool taken_down() const { return admin_down_; }
   [[nodiscard]] bool may_initiate() const;
   [[nodiscard]] std::string child_name(ike::ChildSlot slot) const;  // empty: not a child of this tunnel
@@ -144,6 +148,8 @@ class Tunnel {
     bool useless = false;  // its only child was refused
     bool had_child = false;
     bool headless = false;                // IKEv1: phase 1 is gone, its children wait for another
+    bool trial = false;                   // begun to find out whether ESP in UDP passes
+    bool trial_worked = false;
     bool inherited = false;               // another IKE SA took its children
     bool dead = false;                    // the peer says that it has forgotten it
     bool renewing = false;                // a new negotiation is to take its place: closed once that has its children
@@ -186,6 +192,11 @@ class Tunnel {
   void on_phase_one_lost(Ike& ike, const ike::Reason& reason, Time now, Actions& out);
   void renew_phase_one(Time now, Actions& out);
   void gather_children(Time now, Actions& out);
+  // A path that swallows ESP, tunnel_trial.cpp.
+  [[nodiscard]] Ike* suspect();
+  void begin_trial(Time now, Actions& out);
+  void judge_trial(Time now, Actions& out);
+  void keep_trial(Ike& trial, Time now, Actions& out);
   [[nodiscard]] static bool outranks(const Ike& a, const Ike& b);
   [[nodiscard]] bool phase_one_missing() const;
   void track(std::uint64_t ike, const ike::Effect& effect, Time now);
@@ -253,6 +264,11 @@ class Tunnel {
   bool pressed_ = false;         // up() and not yet established since
   bool traffic_wanted_ = false;  // a packet waits
   bool resolving_ = false;
+  bool esp_seen_ = false;  // of the peer, in any of this tunnel's SAs
+  std::optional<Time> silent_since_, trial_not_before_;
+  std::uint64_t trial_spi_ = 0;  // of the IKE SA on trial; 0: none
+  Time trial_until_{0};
+  std::string notice_;  // what the administrator is told while it is up
   std::optional<Time> knocked_at_;  // when the peer's beginning last made us ask whether it lives
   bool renewing_ = false;        // a new phase 1 is wanted beside the one there is
   int failures_ = 0;  // in a row

@@ -64,13 +64,13 @@ void Tunnel::gather_children(Time now, Actions& out) {
   if (settings_->config.ike.version != 1) return;
   Ike* best = nullptr;
   for (auto& [spi, ike] : ikes_) {
-    if (!ike.established || ike.closing || ike.closed || ike.dead) continue;
+    if (!ike.established || ike.closing || ike.closed || ike.dead || ike.trial) continue;
     if (best == nullptr || outranks(ike, *best)) best = &ike;
   }
   if (best == nullptr) return;
   const std::uint64_t to = best->sa->local_spi();
   for (auto& [spi, ike] : ikes_) {
-    if (&ike == best || ike.closing || ike.closed || ike.dead) continue;
+    if (&ike == best || ike.closing || ike.closed || ike.dead || ike.trial) continue;
     if (!ike.established && !ike.headless) continue;
     if (ike.inherited && !has_children(spi)) continue;
     ike::Effects effects;

@@ -137,7 +137,8 @@ void Tunnel::close_unwanted(Time now, Actions& out) {
 void Tunnel::close_duplicates(Time now, Actions& out) {
   std::vector<std::pair<std::uint64_t, Ike*>> full;
   for (auto& [spi, ike] : ikes_) {
-    if (ike.established && !ike.closing && !ike.closed && !ike.renewing && has_children(spi)) {
+    const bool counts = !ike.renewing && !ike.trial;
+    if (ike.established && !ike.closing && !ike.closed && counts && has_children(spi)) {
       full.emplace_back(spi, &ike);
     } else if (!ike.renewing) {
       ike.duplicate_until.reset();

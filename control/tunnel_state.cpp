@@ -100,7 +100,7 @@ const Tunnel::Ike* Tunnel::best() const {
   const Ike* best = nullptr;
   const auto rank = [](const Ike& i) { return std::tuple(i.established, !i.headless, i.ours, i.since); };
   for (const auto& [spi, ike] : ikes_) {
-    if (ike.closing || ike.closed) continue;
+    if (ike.closing || ike.closed || ike.trial) continue;
     if (best == nullptr || rank(ike) > rank(*best)) best = &ike;
   }
   return best;
@@ -110,7 +110,7 @@ const Tunnel::Ike* Tunnel::best() const {
 const Tunnel::Ike* Tunnel::best_established() const {
   const Ike* best = nullptr;
   for (const auto& [spi, ike] : ikes_) {
-    if (!ike.established || ike.closing || ike.closed) continue;
+    if (!ike.established || ike.closing || ike.closed || ike.trial) continue;
     const bool better =
         best == nullptr || (settings_->config.ike.version == 1 ? outranks(ike, *best) : ike.since >= best->since);
     if (better) best = &ike;

@@ -78,6 +78,7 @@ struct IkeStatus {
   Time established_at{0};
   Time negotiation_time{0};  // from the first message to established
   std::optional<Time> rekey_at;
+  Time last_heard{0};  // of the peer, authenticated
   std::vector<ChildStatus> children;
   std::uint64_t dpd_sent = 0, dpd_received = 0, retransmitted = 0;
   std::string stage;  // while connecting: "waiting for the answer to IKE_SA_INIT (3 sent)"

@@ -64,6 +64,10 @@ std::optional<Inbound> take_apart(const ike::Header& header, const ike::Datagram
     const std::size_t end = raw->back().offset + ike::kPayloadHeaderSize + raw->back().body.size();
     in.behind_hash = ike::to_bytes(chain.subspan(begin, end - begin));
   }
+  if (raw->size() > 1 && raw->back().type == ike::PayloadType::v1_hash) {
+    in.hash_last = true;
+    in.behind_hash = ike::to_bytes(chain.first(raw->back().offset));
+  }
   in.datagram = datagram.bytes;
   in.local = datagram.local;
   in.remote = datagram.remote;
@@ -105,7 +109,12 @@ void receive_phase1(Session& s, const ike::Header& header, const ike::Datagram& 
     return;  // our cookie is not echoed: no more than that
   const bool encrypted = (header.flags & ike::flag::v1_encryption) != 0;
   const Row* row = row_for(s, encrypted);
-  if (row == nullptr) return;
+  if (row == nullptr) {
+    const bool proof_again = s.stage == Stage::established && !s.initiator && !s.handshake->aggressive && encrypted;
+    if (!proof_again || s.phase2_seen) return;
+    if (const auto again = open(s, header, datagram, s.iv_before_proof)) on_main_5_again(s, *again, step);
+    return;
+  }
   auto in = open(s, header, datagram, s.phase1_iv);
   if (!in) {
     if (encrypted) on_undecryptable(s, step);
@@ -113,7 +122,10 @@ void receive_phase1(Session& s, const ike::Header& header, const ike::Datagram& 
   }
   // The chain of IVs moves on with what is believed; what is not puts it back.
   ike::Bytes before = s.phase1_iv;
-  if (encrypted) s.phase1_iv = s.protection->iv_after(datagram.bytes);
+  if (encrypted) {
+    s.iv_before_proof = s.phase1_iv;
+    s.phase1_iv = s.protection->iv_after(datagram.bytes);
+  }
   const Stage stage = s.stage;
   row->process(s, *in, step);
   if (s.stage == stage) s.phase1_iv = std::move(before);

@@ -179,6 +179,7 @@ ike::IkeStatus Ikev1Sa::status() const {
   out.established_at = s.established_at;
   out.negotiation_time = s.negotiation_time.value_or(ike::Time{0});
   out.rekey_at = s.rekey_at;
+  out.last_heard = s.last_heard;
   for (const Child& c : s.children) {
     if (!c.outbound) continue;
     const auto* settings = s.peer.child(c.sa->child);
@@ -284,6 +285,7 @@ std::unique_ptr<ike::IkeSa> accept(const ike::Datagram& request,
   Handshake& h = s.handshake.emplace();
   h.aggressive = aggressive;
   h.sa_body = *in->payloads.sa;
+  h.offered_life = selected->taken.life;
   if (!aggressive) {
     answer_main_1(s, *in, selected->taken, step);
     return sa;

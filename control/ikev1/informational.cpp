@@ -29,11 +29,20 @@ ike::Bytes octets(std::uint32_t v) {
 void send_informational(Session& s, ike::PayloadType type, const ike::Bytes& body, Step& step) {
   if (!s.protection || s.stage != Stage::established) return;
   const std::uint32_t id = fresh_message_id(s);
-  ike::PayloadChain behind;
-  behind.add(type, body);
+  ike::PayloadChain covered;
+  covered.add(type, body);
+  const bool last = s.hash_last && type == ike::PayloadType::v1_notification;
+  if (last) {  // what is covered names the payload behind it then
+    covered = {};
+    covered.add(type, body);
+    covered.add(ike::PayloadType::v1_hash, {});
+  }
+  const auto octets = covered.bytes().first(ike::kPayloadHeaderSize + body.size());
+  const ike::Bytes hash = hash_1(s.suite.prf, s.keys.a, id, octets);
   ike::PayloadChain chain;
-  chain.add(ike::PayloadType::v1_hash, hash_1(s.suite.prf, s.keys.a, id, behind.bytes()));
+  if (!last) chain.add(ike::PayloadType::v1_hash, hash);
   chain.add(type, body);
+  if (last) chain.add(ike::PayloadType::v1_hash, hash);
   ike::Bytes iv = s.protection->iv_for(s.phase1_iv, id);
   send_datagram(s, s.protection->seal(header_of(s, ike::Exchange::v1_informational, id), chain, iv), step);
 }
@@ -137,6 +146,14 @@ void send_notify(Session& s, Notify type, std::uint8_t protocol, ike::Bytes spi,
   send_informational(s, ike::PayloadType::v1_notification, n.encode(), step);
 }
 
+void tell_lifetime(Session& s, const Lifetimes& offered, Step& step) {
+  const Lifetimes ours = s.peer.ike_lifetime();
+  if (!ours.seconds || (offered.seconds && *offered.seconds <= *ours.seconds)) return;
+  ike::Writer data;
+  put_lifetime(data, phase1::life_type, phase1::life_duration, ours);
+  send_notify(s, Notify::responder_lifetime, kIsakmp, both_cookies(s), data.take(), step);
+}
+
 void send_child_delete(Session& s, const std::vector<std::uint32_t>& spis_in, Step& step) {
   DeletePayload d;
   d.protocol = kEsp;
@@ -151,17 +168,58 @@ void send_phase1_delete(Session& s, Step& step) {
   send_informational(s, ike::PayloadType::v1_delete, d.encode(), step);
 }
 
+namespace {
+
+bool hash_fits(const Session& s, const Inbound& in) {
+  if (!in.payloads.hash) return false;
+  const auto fits = [&](ike::ByteView covered) {
+    return crypto::equal_constant_time(*in.payloads.hash,
+                                       hash_1(s.suite.prf, s.keys.a, in.header.message_id, covered));
+  };
+  if (fits(in.behind_hash)) return true;
+  if (!in.hash_last) return false;
+  // With the HASH behind, some cover their notification as if nothing followed it.
+  ike::Bytes alone = in.behind_hash;
+  alone.front() = 0;
+  return fits(alone);
+}
+
+// RFC 2407 4.6.3.1, for phase 1: the peer's ends sooner than ours.
+void on_responder_lifetime(Session& s, const NotifyPayload& n, Step& step) {
+  if (n.protocol != kIsakmp || !s.initiator) return;
+  LifetimeReader ike(phase1::life_type, phase1::life_duration), doi(phase2::life_type, phase2::life_duration);
+  const auto attributes = decode_attributes(n.data);
+  if (!attributes) return;
+  for (const Attribute& a : *attributes) {
+    if (!ike.take(a)) doi.take(a);
+  }
+  const auto seconds = ike.lifetimes().seconds ? ike.lifetimes().seconds : doi.lifetimes().seconds;
+  if (!seconds || *seconds == 0) return;
+  const ike::Time end = s.established_at + std::chrono::seconds(static_cast<std::int64_t>(std::min<std::uint64_t>(*seconds, 1U << 30)));
+  if (s.expire_at && *s.expire_at <= end) return;
+  s.expire_at = end;
+  s.rekey_at = rekey_time(s, s.established_at, *seconds, 80);
+  step.debug("the lifetime of phase 1 is the peer's, " + std::to_string(*seconds) + " s");
+}
+
+}  // namespace
+
 void on_informational(Session& s, const Inbound& in, Step& step) {
   const Payloads& p = in.payloads;
   const std::uint32_t id = in.header.message_id;
-  if (!p.hash || !crypto::equal_constant_time(*p.hash, hash_1(s.suite.prf, s.keys.a, id, in.behind_hash))) {
+  if (!hash_fits(s, in)) {
     step.debug("an informational message of " + s.remote.str() + " is ignored: its hash does not match");
     return remember_hint(s, nullptr, true);
   }
   if (s.used_ids.contains(id)) return;  // a replay
   s.used_ids.insert(id);
+  s.phase2_seen = true;
   s.last_heard = std::max(s.last_heard, step.now);
   s.dpd.sent = 0;  // whatever it says, it lives
+  s.hash_last = in.hash_last;
+  for (const NotifyPayload& n : p.notifies) {
+    if (n.type == Notify::responder_lifetime) on_responder_lifetime(s, n, step);
+  }
   for (const NotifyPayload& n : p.notifies) {
     on_notify(s, n, step);
     if (s.stage != Stage::established) return;

@@ -13,6 +13,8 @@ void on_informational(Session& s, const Inbound& in, Step& step);
 void remember_hint(Session& s, const Payloads* payloads, bool undecryptable);
 
 void send_notify(Session& s, Notify type, std::uint8_t protocol, ike::Bytes spi, ike::Bytes data, Step& step);
+// RESPONDER-LIFETIME where our phase 1 ends before the offer of the peer.
+void tell_lifetime(Session& s, const Lifetimes& offered, Step& step);
 void send_child_delete(Session& s, const std::vector<std::uint32_t>& spis_in, Step& step);
 void send_phase1_delete(Session& s, Step& step);
 

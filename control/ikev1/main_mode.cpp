@@ -134,6 +134,19 @@ void on_main_5(Session& s, const Inbound& in, Step& step) {
   established(s, contact != nullptr, step);
 }
 
+void on_main_5_again(Session& s, const Inbound& in, Step& step) {
+  ike::Bytes before = s.phase1_iv;
+  s.phase1_iv = s.protection->iv_after(in.datagram);
+  ike::PayloadChain chain;
+  add_id(s, chain);
+  if (check_proof(s, in, step) || add_proof(s, chain)) {
+    s.phase1_iv = std::move(before);
+    return;
+  }
+  ++s.retransmitted;
+  send_phase1(s, kMain, chain, true, false, &in, step);
+}
+
 void on_main_6(Session& s, const Inbound& in, Step& step) {
   if (auto reason = check_proof(s, in, step)) {
     step.warn("the answer of " + s.peer_name() + " cannot be believed: " + reason->text);

@@ -17,6 +17,9 @@ void on_main_2(Session& s, const Inbound& in, Step& step);
 void on_main_3(Session& s, const Inbound& in, Step& step);
 void on_main_4(Session& s, const Inbound& in, Step& step);
 void on_main_5(Session& s, const Inbound& in, Step& step);
+// Not the same octets as the fifth message that was answered, which somebody may have altered on its way behind what
+// the proof covers: answered anew as long as the peer does not show that it has an answer.
+void on_main_5_again(Session& s, const Inbound& in, Step& step);
 void on_main_6(Session& s, const Inbound& in, Step& step);
 // The responder's first step, for a session just made.
 void answer_main_1(Session& s, const Inbound& in, const Transform& taken, Step& step);

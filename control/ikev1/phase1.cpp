@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "control/ike/nat_detection.h"
+#include "control/ikev1/informational.h"
 #include "control/ikev1/quick_mode.h"
 #include "control/ikev1/reasons.h"
 
@@ -122,12 +123,16 @@ void established(Session& s, bool peer_initial_contact, Step& step) {
   s.handshake->shared = {};
   s.handshake->agreement.reset();
   s.handshake_until = step.now + kRepetitions;
-  if (const auto seconds = s.peer.ike_lifetime().seconds) {
+  auto seconds = s.peer.ike_lifetime().seconds;
+  const auto& theirs = s.handshake->offered_life.seconds;
+  if (theirs && *theirs != 0 && (!seconds || *theirs < *seconds)) seconds = std::min<std::uint64_t>(*theirs, 1U << 30);
+  if (seconds) {
     s.rekey_at = rekey_time(s, step.now, *seconds, s.initiator ? kRenewPercent : kRenewPercentResponder);
     s.expire_at = step.now + std::chrono::seconds(static_cast<std::int64_t>(*seconds));
   }
   s.dpd.next = static_cast<std::uint32_t>(s.env->random().below(1U << 30));
   step.out.emplace_back(ike::IkeEstablished{peer_initial_contact});
+  if (!s.initiator) tell_lifetime(s, s.handshake->offered_life, step);
   if (s.handshake->child) add_task(s, Task{.slot = *s.handshake->child});
 }
 

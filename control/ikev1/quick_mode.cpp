@@ -266,12 +266,17 @@ tl::expected<Taken, Refusal> select_transform(const Session& s, const Inbound& i
   if (!offered) {
     return tl::make_unexpected(Refusal{Notify::bad_proposal_syntax, reasons::malformed(s, offered.error().text)});
   }
-  // Both sides found the same NAT, or none: the mode follows from that. A peer that offers UDP without one is
-  // given it, where it speaks to us on port 4500.
+  // Both sides found the same NAT, or none, and the mode follows from that. Should they differ, the peer has what it
+  // offers, UDP only where it speaks to us on port 4500.
   std::vector<Transform> fitting;
-  std::ranges::copy_if(*offered, std::back_inserter(fitting), [&](const Transform& t) {
-    return is_udp(t.encapsulation) ? s.local.port == 4500 : t.encapsulation == Encapsulation::tunnel && !s.udp_encap();
-  });
+  for (const bool as_found : {true, false}) {
+    if (!fitting.empty()) break;
+    std::ranges::copy_if(*offered, std::back_inserter(fitting), [&](const Transform& t) {
+      const bool udp = is_udp(t.encapsulation);
+      if (as_found && udp != s.udp_encap()) return false;
+      return udp ? s.local.port == 4500 : t.encapsulation == Encapsulation::tunnel;
+    });
+  }
   if (fitting.empty() && !offered->empty()) {
     ike::Reason r{ike::Cause::no_common_proposal,
                   s.peer_name() + " offers ESP in another encapsulation mode than " +
@@ -341,6 +346,7 @@ void on_quick_1(Session& s, const Inbound& in, Step& step) {
   }
   if (s.used_ids.contains(id)) return;  // a replay
   s.used_ids.insert(id);
+  s.phase2_seen = true;
   s.last_heard = std::max(s.last_heard, step.now);
   if (s.quicks.size() >= kMaxQuicks) return;
 

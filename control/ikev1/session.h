@@ -45,7 +45,8 @@ struct Inbound {
   ike::Header header;
   Payloads payloads;
   bool encrypted = false;
-  ike::Bytes behind_hash;  // all payloads behind the HASH payload, padding left out
+  ike::Bytes behind_hash;  // all payloads but the HASH payload, padding left out
+  bool hash_last = false;  // some peers put it behind what it covers ("seq-notify-hash")
   ike::Bytes datagram;     // the whole message as received
   conf::Endpoint local, remote;
 };
@@ -72,6 +73,7 @@ struct LastMessage {
 // What only phase 1's own messages need: gone some time after it is established.
 struct Handshake {
   bool aggressive = false;
+  Lifetimes offered_life;  // responder: the peer's
   ike::Bytes sa_body;  // the initiator's, as sent: the proofs cover it
   std::vector<Transform> offered;
   std::unique_ptr<crypto::KeyAgreement> agreement;
@@ -173,6 +175,8 @@ class Session {
   ike::Choice suite;
   Phase1Keys keys;
   std::optional<Protection> protection;
+  ike::Bytes iv_before_proof;  // responder: of main mode's fifth message
+  bool phase2_seen = false;    // responder: the peer has our last message of phase 1
   ike::Bytes phase1_iv;  // next message of phase 1; once established: the last block, from which others begin
 
   std::optional<Handshake> handshake;
@@ -187,6 +191,7 @@ class Session {
   std::unordered_set<std::uint32_t> used_ids;  // message ids of this phase 1: none comes twice
   Dpd dpd;
 
+  bool hash_last = false;       // the peer's notifications have their HASH behind: ours too
   bool initial_contact = true;  // initiator: we hold no other IKE SA with this peer
   bool replaced = false;        // another phase 1 has the children: all that is left is to be deleted
   std::optional<ike::Reason> lost_reason;

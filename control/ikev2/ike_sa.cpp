@@ -145,6 +145,7 @@ ike::IkeStatus Ikev2Sa::status() const {
   out.established_at = s.established_at;
   out.negotiation_time = s.negotiation_time.value_or(ike::Time{0});
   out.rekey_at = s.rekey_at ? s.rekey_at : s.renew_at;
+  out.last_heard = s.last_heard;
   for (const Child& c : s.children) {
     if (!c.outbound) continue;
     const auto* settings = s.peer.child(c.sa->child);

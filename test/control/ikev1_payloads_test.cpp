@@ -115,7 +115,8 @@ TEST_CASE("IKEv1 payloads: vendor IDs") {
   CHECK(v.fragmentation);
   CHECK_FALSE(v.xauth);
   PeerVendors draft;
-  draft.read(std::vector{test::octets("90cb80913ebb696e086381b5ec427b1f")});
+  const std::vector<ike::Bytes> ids{test::octets("90cb80913ebb696e086381b5ec427b1f")};
+  draft.read(ids);
   CHECK(draft.nat_traversal == NatTraversal::draft_02);
 }
 
