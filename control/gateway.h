@@ -139,7 +139,7 @@ class Gateway {
   std::vector<std::optional<conf::IpAddress>> remote_of_;         // by tunnel: its place in by_remote_
   std::set<ike::TunnelId> any_remote_;
   std::set<std::pair<Time, ike::TunnelId>> deadlines_;
-  std::vector<std::optional<Time>> deadline_of_;  // by tunnel: its place in deadlines_
+  std::vector<std::optional<Time>> deadline_of_;    // by tunnel: its place in deadlines_
   dataplane::TokenBucket aggressive_rate_{10, 20};  // a second, and at once
   std::deque<ike::TunnelId> to_begin_;  // those that connect by themselves, until their turn comes
   std::vector<ike::TunnelId> beginning_;

@@ -270,8 +270,8 @@ class Tunnel {
   Time trial_until_{0};
   std::string notice_;  // what the administrator is told while it is up
   std::optional<Time> knocked_at_;  // when the peer's beginning last made us ask whether it lives
-  bool renewing_ = false;        // a new phase 1 is wanted beside the one there is
-  int failures_ = 0;  // in a row
+  bool renewing_ = false;           // a new phase 1 is wanted beside the one there is
+  int failures_ = 0;                // in a row
   std::optional<Time> retry_at_;
   ike::Reason reason_;          // why it is down, while it is, or was the last time
   std::set<std::string> said_;  // reasons in the log since it was last up: each is said once

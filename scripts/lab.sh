@@ -50,6 +50,7 @@ CHARON_EXTRA=              # and lines of strongswan.conf
 WAN_EXTRA='' LAN_EXTRA=''  # causeway only: more for a port
 CONF_EXTRA=''              # causeway only: more lines for the whole
 RAW_ESP=no                 # strongSwan only: native ESP (6.0), else in UDP
+OUR_ROOT=                  # causeway only: a root with its own build (scripts/debian13-build); empty: $BUILD here
 PEER_ROOT=                 # strongSwan only: the root it comes from; empty: this system
 CHARON_LOG=2               # strongSwan only; 4 logs keys
 
@@ -233,7 +234,14 @@ causeway_start() {
     ip -n "$LAB-$1" addr flush dev $i
     ip -n "$LAB-$1" link set $i arp off
   done
-  spawn "$1" "$1-causewayd" "$BUILD/causewayd" --config "$STATE/$1/causeway.conf" --log-level "${LOG_LEVEL:-info}"
+  # shellcheck disable=SC2016  # expanded by the inner shell
+  spawn "$1" "$1-causewayd" bash -c '
+    root=$1; shift
+    if [[ -z $root ]]; then exec "$@"; fi
+    mount --bind /tmp "$root/tmp" && mount --bind /dev "$root/dev" && mount -t proc proc "$root/proc" &&
+      mount -t sysfs sysfs "$root/sys" || exit 1
+    exec chroot "$root" "/causeway/build/${1##*/}" "${@:2}"' - "$OUR_ROOT" \
+    "$BUILD/causewayd" --config "$STATE/$1/causeway.conf" --log-level "${LOG_LEVEL:-info}"
   causeway_answers() { ended "$1-causewayd" || ctl "$1" status; }
   wait_for 20 causeway_answers "$1" && runs "$1-causewayd" && return
   tail -n 20 "$STATE/$1-causewayd.out" >&2

@@ -63,12 +63,12 @@ void send_init_response(Session& s, const Inbound& in, const SaProposal& taken, 
   chain.add(ike::PayloadType::sa, encode_sa(std::span(&taken, 1)));
   chain.add(ike::PayloadType::key_exchange,
             ike::KeyExchangePayload{s.suite.key_exchange, std::move(public_value)}.encode());
-  chain.add(ike::PayloadType::nonce, s.handshake->nonces.responder);
+  chain.add(ike::PayloadType::nonce, s.handshake->keyed.nonces.responder);
   add_nat_detection(chain, s);
   add_notify(chain, ike::NotifyType::childless_ikev2_supported);
   add_extensions(chain, s);
   ike::Bytes response = ike::assemble(header_of(s, ike::Exchange::ike_sa_init, true, 0), chain);
-  s.handshake->init_response = response;
+  s.handshake->keyed.init_response = response;
   Datagrams datagrams{std::move(response)};
   send_datagrams(s, datagrams, in.local, in.remote, step);
   s.responses.answered(in.datagram, std::move(datagrams));
@@ -121,9 +121,9 @@ std::unique_ptr<ike::IkeSa> open(const Inbound& in, Selected selected, const cry
   s.init_from = in.remote;
   s.suite = selected.choice;
   Handshake& h = s.handshake.emplace();
-  h.nonces = {*in.payloads.nonce, fresh_nonce(s)};
-  h.init_request = in.datagram;
-  s.keys = ike_keys(s.suite, skeyseed(s.suite.prf, h.nonces, shared), h.nonces, s.spi_i, s.spi_r);
+  h.keyed.nonces = {*in.payloads.nonce, fresh_nonce(s)};
+  h.keyed.init_request = in.datagram;
+  s.keys = ike_keys(s.suite, skeyseed(s.suite.prf, h.keyed.nonces, shared), h.keyed.nonces, s.spi_i, s.spi_r);
   auto protection = Protection::make(s.suite, s.keys, false);
   if (!protection) return nullptr;
   s.protection.emplace(std::move(*protection));

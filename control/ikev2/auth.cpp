@@ -11,8 +11,9 @@ namespace {
 // What the initiator (or the responder) of the IKE SA signs.
 ike::Bytes octets_of(const Session& s, const IkeKeys& keys, bool of_initiator, ike::ByteView id_body) {
   const Handshake& h = *s.handshake;
-  ike::Bytes out = of_initiator ? signed_octets(s.suite.prf, h.init_request, h.nonces.responder, keys.pi, id_body)
-                                : signed_octets(s.suite.prf, h.init_response, h.nonces.initiator, keys.pr, id_body);
+  ike::Bytes out = of_initiator
+                       ? signed_octets(s.suite.prf, h.keyed.init_request, h.keyed.nonces.responder, keys.pi, id_body)
+                       : signed_octets(s.suite.prf, h.keyed.init_response, h.keyed.nonces.initiator, keys.pr, id_body);
   const ike::Bytes more = intermediate_octets(h);
   out.insert(out.end(), more.begin(), more.end());
   return out;

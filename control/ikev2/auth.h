@@ -8,8 +8,7 @@
 namespace causeway::ikev2 {
 
 // The AUTH payload that proves us, over our first message. `keys`: whose SK_p it is made with.
-tl::expected<ike::AuthPayload, ike::Reason> make_auth(const Session& s, const IkeKeys& keys,
-                                                      ike::ByteView our_id_body);
+tl::expected<ike::AuthPayload, ike::Reason> make_auth(const Session& s, const IkeKeys& keys, ike::ByteView our_id_body);
 
 // What the peer says it is, and its proof.
 struct Claim {

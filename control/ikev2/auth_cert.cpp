@@ -61,13 +61,13 @@ void add_certificates(ike::PayloadChain& chain, const Peer& peer) {
 }
 
 void remember_signature_hashes(Handshake& h, const ike::Payloads& payloads) {
-  h.peer_hashes.clear();
+  h.keyed.peer_hashes.clear();
   const auto* notify = payloads.find(ike::NotifyType::signature_hash_algorithms);
   if (notify == nullptr) return;
   ike::Reader r(notify->data);
   while (r.left() >= 2) {
     const std::uint16_t number = r.be16();
-    if (number >= 1 && number <= 5) h.peer_hashes.push_back(static_cast<crypto::HashAlgorithm>(number));
+    if (number >= 1 && number <= 5) h.keyed.peer_hashes.push_back(static_cast<crypto::HashAlgorithm>(number));
   }
 }
 
@@ -76,7 +76,7 @@ tl::expected<ike::AuthPayload, ike::Reason> sign_auth(const Session& s, ike::Byt
     return tl::make_unexpected(reasons::internal("the tunnel's certificate is not loaded"));
   }
   const crypto::SignPolicy policy{.legacy = s.peer.config().legacy};
-  auto signature = s.peer.settings->credential->key.sign(octets, s.handshake->peer_hashes, policy);
+  auto signature = s.peer.settings->credential->key.sign(octets, s.handshake->keyed.peer_hashes, policy);
   if (!signature) return tl::make_unexpected(reasons::cannot_sign(s, signature.error()));
   return ike::AuthPayload{static_cast<ike::AuthPayload::Method>(signature->method), std::move(signature->data)};
 }

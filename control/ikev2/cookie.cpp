@@ -46,8 +46,7 @@ ike::Bytes CookieSecret::cookie_of(const Generation& g, const conf::IpAddress& f
   ike::Writer about;
   about.bytes(from.bytes());
   about.be64(spi_i);
-  const crypto::Secret tag =
-      crypto::prf(crypto::Prf::hmac_sha2_256, g.secret.bytes(), {nonce, about.view()});
+  const crypto::Secret tag = crypto::prf(crypto::Prf::hmac_sha2_256, g.secret.bytes(), {nonce, about.view()});
   ike::Writer cookie;
   cookie.u8(g.version);
   cookie.bytes(ike::ByteView(tag.bytes()).first(kTagOctets));

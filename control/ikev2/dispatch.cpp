@@ -7,6 +7,7 @@
 
 #include "control/ikev2/create_child_sa.h"
 #include "control/ikev2/first_answers.h"
+#include "control/ikev2/followup.h"
 #include "control/ikev2/ike_auth.h"
 #include "control/ikev2/ike_sa_init.h"
 #include "control/ikev2/informational.h"
@@ -65,6 +66,13 @@ constexpr std::array kRows = {
     Row{"the new IKE SA we asked for", Exchange::create_child_sa, Direction::response,
         [](const Session& s, const Inbound&) { return answers(s, Task::Kind::rekey_ike, Task::Kind::rekey_ike); },
         kNothing, on_ike_rekey_response},
+    Row{"the next key exchange of the new IKE SA we asked for", Exchange::ike_followup_ke, Direction::response,
+        [](const Session& s, const Inbound&) {
+          return answers(s, Task::Kind::rekey_ike, Task::Kind::rekey_ike) && s.pending->ike.followup;
+        },
+        kNothing, on_followup_response},
+    Row{"the next key exchange of the new IKE SA the peer asked for", Exchange::ike_followup_ke, Direction::request,
+        [](const Session& s, const Inbound&) { return alive(s); }, kKe, on_followup_request},
     Row{"the peer asks whether we live, deletes, or tells something", Exchange::informational, Direction::request,
         [](const Session& s, const Inbound&) { return alive(s); }, kNothing, on_informational_request},
     Row{"our liveness check or delete is answered", Exchange::informational, Direction::response,
@@ -140,7 +148,7 @@ void receive_init(Session& s, Inbound in, std::span<const ike::RawPayload> raw, 
   auto payloads = ike::decode_payloads(raw);
   if (!payloads) return;
   in.payloads = std::move(*payloads);
-  if (s.stage == Stage::intermediate_sent || s.stage == Stage::auth_sent) return keep_answer(s, in, step);
+  if (s.stage == Stage::intermediate_sent || s.stage == Stage::auth_sent) return try_answer(s, in, step);
   if (!s.requests.awaits(in.header.message_id)) return;
   dispatch(s, in, step);
 }
@@ -211,6 +219,7 @@ void receive(Session& s, const ike::Datagram& datagram, Step& step) {
   in.local = datagram.local;
   in.remote = datagram.remote;
   if (header->exchange == Exchange::ike_sa_init) return receive_init(s, std::move(in), *raw, step);
+  activate(s, header->responder_spi);
   if (header->responder_spi != s.spi_r || !s.protection) return;
 
   // Repetitions first: they cost nothing. Then what is neither new nor awaited. Only then cryptography.
@@ -232,6 +241,7 @@ void receive(Session& s, const ike::Datagram& datagram, Step& step) {
   const Reassembly& pieces = header->is_response() ? s.response_pieces : s.request_pieces;
   if (outer->is_fragment && !pieces.wants(header->message_id, *outer)) return;
   auto inside = s.protection->open(*outer);
+  if (!inside && activate_by_key(s, *outer)) inside = s.protection->open(*outer);
   if (!inside) {
     ++s.evidence.received;
     ++s.evidence.undecryptable;

@@ -14,7 +14,7 @@
 
 namespace causeway::ikev2 {
 
-inline constexpr std::size_t kMaxFragments = 64;            // of one message
+inline constexpr std::size_t kMaxFragments = 64;           // of one message
 inline constexpr std::size_t kMaxReassembled = 32 * 1024;  // octets of plaintext
 
 // A message as if it had come whole.

@@ -74,7 +74,7 @@ std::optional<ike::Reason> identify(Session& s, const Inbound& in) {
     if (!wrong) {
       s.peer = candidate;
       s.keys = std::move(ppk->keys);
-      s.handshake->ppk_used = ppk->used;
+      s.handshake->keyed.ppk_used = ppk->used;
       return std::nullopt;
     }
     s.peer = candidate;
@@ -99,7 +99,7 @@ void send_ike_auth(Session& s, Step& step) {
   const ike::Bytes id_body = s.id_local.encode();
   ike::PayloadChain chain;
   chain.add(ike::PayloadType::id_initiator, id_body);
-  s.handshake->auth_id = s.requests.next_id();
+  s.handshake->keyed.auth_id = s.requests.next_id();
   ike::PayloadChain ppk_notifies;
   if (const auto wrong = use_ppk(s, ppk_notifies, id_body)) return finish(s, *wrong, step);
   auto auth = make_auth(s, s.keys, id_body);
@@ -137,14 +137,14 @@ void on_ike_auth_response(Session& s, const Inbound& in, Step& step) {
   become_established(s, step);
   take_auth_lifetime(s, p, step.now);
   step.out.emplace_back(ike::IkeEstablished{});
-  if (h.child) finish_first_child(s, std::move(*h.child), in, h.nonces, step);
+  if (h.child) finish_first_child(s, std::move(*h.child), in, h.keyed.nonces, step);
   pump(s, step);
 }
 
 void on_ike_auth_request(Session& s, const Inbound& in, Step& step) {
   const auto& p = in.payloads;
   s.id_remote = *p.id_initiator;
-  s.handshake->auth_id = in.header.message_id;
+  s.handshake->keyed.auth_id = in.header.message_id;
   if (!p.auth) return refuse_authentication(s, in, reasons::wants_eap(s), step);
   if (auto wrong = identify(s, in)) return refuse_authentication(s, in, std::move(*wrong), step);
   if (p.id_responder && !s.peer.local_id.matches(*p.id_responder)) {
@@ -161,9 +161,9 @@ void on_ike_auth_request(Session& s, const Inbound& in, Step& step) {
   chain.add(ike::PayloadType::id_responder, id_body);
   add_certificates(chain, s.peer);
   chain.add(ike::PayloadType::auth, auth->encode());
-  if (s.handshake->ppk_used) add_notify(chain, ike::NotifyType::ppk_identity);
+  if (s.handshake->keyed.ppk_used) add_notify(chain, ike::NotifyType::ppk_identity);
   add_auth_lifetime(chain, s);
-  const Nonces nonces = s.handshake->nonces;
+  const Nonces nonces = s.handshake->keyed.nonces;
   if (!p.sa || !p.ts_initiator || !p.ts_responder) {  // childless (RFC 6023): CREATE_CHILD_SA brings them
     become_established(s, step);
     s.handshake.reset();

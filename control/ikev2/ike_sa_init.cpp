@@ -28,7 +28,7 @@ void send_init(Session& s, Step& step, bool again) {
   chain.add(ike::PayloadType::sa, encode_sa(numbered(s.peer.ike, {})));
   chain.add(ike::PayloadType::key_exchange,
             ike::KeyExchangePayload{own.agreement->id(), ike::to_bytes(own.agreement->public_value())}.encode());
-  chain.add(ike::PayloadType::nonce, h.nonces.initiator);
+  chain.add(ike::PayloadType::nonce, h.keyed.nonces.initiator);
   add_nat_detection(chain, s);
   add_extensions(chain, s);
   own.request = ike::assemble(header_of(s, ike::Exchange::ike_sa_init, false, 0), chain);
@@ -125,10 +125,11 @@ bool take_init_answer(Session& s, const Inbound& in, Step& step) {
 
   s.suite = *choice;
   s.spi_r = in.header.responder_spi;
-  h.nonces.responder = *p.nonce;
-  h.init_request = own->request;
-  h.init_response = in.datagram;
-  s.keys = ike_keys(s.suite, skeyseed(s.suite.prf, h.nonces, *shared), h.nonces, s.spi_i, s.spi_r);
+  h.keyed.nonces.responder = *p.nonce;
+  h.keyed.init_request = own->request;
+  h.keyed.init_response = in.datagram;
+  h.answers.push_back(in.datagram);
+  s.keys = ike_keys(s.suite, skeyseed(s.suite.prf, h.keyed.nonces, *shared), h.keyed.nonces, s.spi_i, s.spi_r);
   auto protection = Protection::make(s.suite, s.keys, true);
   if (!protection) return unusable(reasons::internal(protection.error()));
   s.protection.emplace(std::move(*protection));
@@ -148,7 +149,7 @@ void start_ike_sa_init(Session& s, ike::ChildSlot child, Step& step) {
   s.handshake->init_remote = s.remote;
   s.handshake->child = make_offer(s, *settings, s.peer.esp_without_ke());
   if (!s.handshake->child) return finish(s, reasons::no_spi(), step);
-  s.handshake->nonces.initiator = fresh_nonce(s);
+  s.handshake->keyed.nonces.initiator = fresh_nonce(s);
   if (!agree_on(s, s.peer.ike.front().key_exchange.front(), step)) {
     return finish(s, reasons::internal("no key exchange value could be made"), step);
   }

@@ -30,8 +30,8 @@ void detect_nat(Session& s, const Inbound& in) {
 void add_extensions(ike::PayloadChain& chain, const Session& s) {
   const auto peers = s.initiator ? std::span(&s.peer, 1) : std::span<const Peer>(s.candidates);
   const bool fragments = s.initiator ? s.peer.config().ike.fragment : s.fragments;
-  const bool rounds = s.initiator ? wants_intermediate(s.peer.ike) : !s.handshake->rounds.empty();
-  const bool ppk = s.initiator ? has_ppk(s.peer) : s.handshake->use_ppk;
+  const bool rounds = s.initiator ? wants_intermediate(s.peer.ike) : !s.handshake->keyed.rounds.empty();
+  const bool ppk = s.initiator ? has_ppk(s.peer) : s.handshake->keyed.use_ppk;
   if (fragments) add_notify(chain, ike::NotifyType::ike_fragmentation_supported);
   add_signature_hashes(chain, peers);
   if (!s.initiator) add_certificate_request(chain, peers);
@@ -44,9 +44,9 @@ void agree_on_extensions(Session& s, const Inbound& in) {
   const auto says = [&](ike::NotifyType type) { return in.payloads.find(type) != nullptr; };
   s.fragments = s.peer.config().ike.fragment && says(ike::NotifyType::ike_fragmentation_supported);
   remember_signature_hashes(h, in.payloads);
-  h.rounds = additional_rounds(s.suite);
+  h.keyed.rounds = additional_rounds(s.suite);
   const bool ppk = s.initiator ? has_ppk(s.peer) : std::ranges::any_of(s.candidates, has_ppk);
-  h.use_ppk = ppk && says(ike::NotifyType::use_ppk);
+  h.keyed.use_ppk = ppk && says(ike::NotifyType::use_ppk);
 }
 
 }  // namespace causeway::ikev2

@@ -1,5 +1,5 @@
-// What both sides' IKE_SA_INIT say beside suite, key exchange and nonce: NAT detection (RFC 7296 2.23) and what each side
-// can.
+// What both sides' IKE_SA_INIT say beside suite, key exchange and nonce: NAT detection (RFC 7296 2.23) and what each
+// side can.
 #pragma once
 
 #include "control/ikev2/session.h"

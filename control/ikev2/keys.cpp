@@ -56,8 +56,8 @@ crypto::Secret skeyseed(crypto::Prf prf, const Nonces& nonces, const crypto::Sec
 }
 
 crypto::Secret skeyseed_of_rekey(crypto::Prf old_prf, const crypto::Secret& old_d, const crypto::Secret& shared,
-                                 const Nonces& nonces) {
-  return crypto::prf(old_prf, old_d.bytes(), {shared.bytes(), nonces.initiator, nonces.responder});
+                                 const Nonces& nonces, const crypto::Secret& more) {
+  return crypto::prf(old_prf, old_d.bytes(), {shared.bytes(), nonces.initiator, nonces.responder, more.bytes()});
 }
 
 IkeKeys ike_keys(const ike::Choice& suite, const crypto::Secret& seed, const Nonces& nonces, std::uint64_t spi_i,

@@ -21,9 +21,10 @@ struct IkeKeys {
 
 // SKEYSEED = prf(Ni | Nr, g^ir) (2.14).
 crypto::Secret skeyseed(crypto::Prf prf, const Nonces& nonces, const crypto::Secret& shared);
-// SKEYSEED = prf(SK_d (old), g^ir (new) | Ni | Nr) with the *old* SA's PRF (2.18).
+// SKEYSEED = prf(SK_d (old), g^ir (new) | Ni | Nr) with the *old* SA's PRF (2.18); behind it the secrets of additional
+// key exchanges (RFC 9370 2.2.4).
 crypto::Secret skeyseed_of_rekey(crypto::Prf old_prf, const crypto::Secret& old_d, const crypto::Secret& shared,
-                                 const Nonces& nonces);
+                                 const Nonces& nonces, const crypto::Secret& more = {});
 // prf+ (SKEYSEED, Ni | Nr | SPIi | SPIr), cut into the seven keys (2.14).
 IkeKeys ike_keys(const ike::Choice& suite, const crypto::Secret& seed, const Nonces& nonces, std::uint64_t spi_i,
                  std::uint64_t spi_r);

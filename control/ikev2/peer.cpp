@@ -39,12 +39,6 @@ tl::expected<Peer, std::string> Peer::resolve(std::shared_ptr<const ike::PeerSet
   return peer;
 }
 
-std::vector<ike::Proposal> Peer::ike_for_rekey() const {
-  std::vector<ike::Proposal> out = ike;
-  for (ike::Proposal& p : out) p.additional = {};
-  return out;
-}
-
 std::vector<ike::Proposal> Peer::esp_with_pfs(crypto::KeyExchange ike_group) const {
   std::vector<ike::Proposal> out;
   for (const ike::Proposal& p : esp) {

@@ -21,8 +21,6 @@ struct Peer {
   static tl::expected<Peer, std::string> resolve(std::shared_ptr<const ike::PeerSettings> settings);
 
   [[nodiscard]] const conf::Tunnel& config() const { return settings->config; }
-  // IKE proposals for a rekey: without additional key exchanges, whose strength the new keys inherit by SK_d.
-  [[nodiscard]] std::vector<ike::Proposal> ike_for_rekey() const;
   // ESP proposals for CREATE_CHILD_SA: with the key exchange that `pfs` asks for. A proposal that names none takes
   // the group of the IKE SA.
   [[nodiscard]] std::vector<ike::Proposal> esp_with_pfs(crypto::KeyExchange ike_group) const;

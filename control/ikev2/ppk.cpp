@@ -37,7 +37,7 @@ bool has_ppk(const Peer& peer) { return !peer.settings->ppk.empty(); }
 
 std::optional<ike::Reason> use_ppk(Session& s, ike::PayloadChain& chain, ike::ByteView our_id_body) {
   Handshake& h = *s.handshake;
-  if (!h.use_ppk) return required(s.peer) ? std::optional(reasons::no_ppk(s)) : std::nullopt;
+  if (!h.keyed.use_ppk) return required(s.peer) ? std::optional(reasons::no_ppk(s)) : std::nullopt;
   ike::Writer identity;
   identity.u8(kFixed);
   identity.bytes(id_of(s.peer));
@@ -47,22 +47,22 @@ std::optional<ike::Reason> use_ppk(Session& s, ike::PayloadChain& chain, ike::By
     if (!plain) return plain.error();
     add_notify(chain, ike::NotifyType::no_ppk_auth, plain->data);
   }
-  h.keys_without_ppk = s.keys;
+  h.keyed.keys_without_ppk = s.keys;
   s.keys = with_ppk(s.suite.prf, s.keys, s.peer.settings->ppk);
   return std::nullopt;
 }
 
 std::optional<ike::Reason> settle_ppk(Session& s, const ike::Payloads& answer) {
   Handshake& h = *s.handshake;
-  if (!h.keys_without_ppk || answer.find(ike::NotifyType::ppk_identity) != nullptr) return std::nullopt;
+  if (!h.keyed.keys_without_ppk || answer.find(ike::NotifyType::ppk_identity) != nullptr) return std::nullopt;
   if (required(s.peer)) return reasons::no_ppk(s);
-  s.keys = *h.keys_without_ppk;
+  s.keys = *h.keyed.keys_without_ppk;
   return std::nullopt;
 }
 
 tl::expected<PpkChoice, ike::Reason> choose_ppk(const Session& s, const Peer& peer, const ike::Payloads& request) {
   const auto* identity = request.find(ike::NotifyType::ppk_identity);
-  if (identity != nullptr && s.handshake->use_ppk && is_ours(peer, identity->data)) {
+  if (identity != nullptr && s.handshake->keyed.use_ppk && is_ours(peer, identity->data)) {
     return PpkChoice{with_ppk(s.suite.prf, s.keys, peer.settings->ppk), *request.auth, true};
   }
   if (required(peer)) {

@@ -142,8 +142,9 @@ ike::Reason only_initiator() {
 
 ike::Reason no_intermediate(const conf::IpAddress& peer) {
   return make(ike::Cause::no_common_proposal,
-              peer.str() + " offers additional key exchanges but not IKE_INTERMEDIATE, by which they are made "
-                           "(RFC 9370): update the peer, or allow a proposal without them");
+              peer.str() +
+                  " offers additional key exchanges but not IKE_INTERMEDIATE, by which they are made "
+                  "(RFC 9370): update the peer, or allow a proposal without them");
 }
 
 ike::Reason no_ppk(const Session& s) {

@@ -14,8 +14,10 @@
 #include <utility>
 
 #include "control/ikev2/child.h"
+#include "control/ikev2/followup.h"
 #include "control/ikev2/ike_auth.h"
 #include "control/ikev2/ike_sa.h"
+#include "control/ikev2/intermediate.h"
 #include "control/ikev2/reasons.h"
 #include "control/ikev2/reauth.h"
 #include "control/ikev2/sa_payload.h"
@@ -36,16 +38,8 @@ ike::Bytes spi_octets(std::uint64_t spi) {
   return w.take();
 }
 
-// The new IKE SA that an exchange on `old` made (2.18).
-struct Made {
-  bool initiator;
-  std::uint64_t spi_i, spi_r;
-  ike::Choice suite;
-  Nonces nonces;
-  crypto::Secret shared;
-};
-std::unique_ptr<ike::IkeSa> make_successor(const Session& old, const Made& made, ike::Time now) {
-  const crypto::Secret seed = skeyseed_of_rekey(old.suite.prf, old.keys.d, made.shared, made.nonces);
+std::unique_ptr<ike::IkeSa> make_successor(const Session& old, const RekeyedIke& made, ike::Time now) {
+  const crypto::Secret seed = skeyseed_of_rekey(old.suite.prf, old.keys.d, made.shared, made.nonces, made.more);
   IkeKeys keys = ike_keys(made.suite, seed, made.nonces, made.spi_i, made.spi_r);
   auto protection = Protection::make(made.suite, keys, made.initiator);
   if (!protection) return nullptr;
@@ -86,7 +80,7 @@ void on_refusal(Session& s, Pending done, const ike::NotifyPayload& error, Step&
   Task task = done.task;
   if (error.type == ike::NotifyType::invalid_ke_payload && task.group == crypto::KeyExchange::none) {
     const auto group = static_cast<crypto::KeyExchange>(error.data_u16().value_or(0));
-    if (ike::offers(s.peer.ike_for_rekey(), group)) {
+    if (ike::offers(s.peer.ike, group)) {
       task.group = group;
       task.not_before = step.now;
       return add_task(s, task);
@@ -104,7 +98,7 @@ void on_refusal(Session& s, Pending done, const ike::NotifyPayload& error, Step&
 }
 
 // What the answer holds, or why it cannot be used.
-tl::expected<Made, ike::Reason> read_answer(Session& s, Pending& done, const Inbound& in) {
+tl::expected<RekeyedIke, ike::Reason> read_answer(Session& s, Pending& done, const Inbound& in) {
   const auto& p = in.payloads;
   if (!p.sa || !p.nonce || !p.key_exchange) {
     return tl::make_unexpected(reasons::incomplete(s, "SA, nonce or KE of an IKE rekey"));
@@ -113,14 +107,15 @@ tl::expected<Made, ike::Reason> read_answer(Session& s, Pending& done, const Inb
   if (!answer || answer->size() != 1 || answer->front().ike_spi() == 0) {
     return tl::make_unexpected(reasons::incomplete(s, "one IKE proposal with its SPI"));
   }
-  const auto choice = ike::accept_answer(s.peer.ike_for_rekey(), only_proposals(*answer));
+  const auto choice = ike::accept_answer(s.peer.ike, only_proposals(*answer));
   if (!choice) return tl::make_unexpected(choice.error());
   if (p.key_exchange->group != done.ike.agreement->id() || choice->key_exchange != done.ike.agreement->id()) {
     return tl::make_unexpected(reasons::incomplete(s, "a key exchange value of the group we sent"));
   }
   auto shared = done.ike.agreement->finish(p.key_exchange->value);
   if (!shared) return tl::make_unexpected(reasons::bad_key_exchange(s, shared.error()));
-  return Made{true, done.ike.spi, answer->front().ike_spi(), *choice, {done.ike.nonce, *p.nonce}, std::move(*shared)};
+  return RekeyedIke{
+      true, done.ike.spi, answer->front().ike_spi(), *choice, {done.ike.nonce, *p.nonce}, std::move(*shared), {}};
 }
 
 // Ours lost: it is made, so that it can be deleted; the peer's inherits.
@@ -160,9 +155,23 @@ bool busy_with_children(const Session& s) {
   return std::ranges::any_of(s.children, [](const Child& c) { return c.closing; });
 }
 
+// The answer to CREATE_CHILD_SA is only the first of several: the same request goes on with the others.
+void begin_followups(Session& s, Pending done, RekeyedIke made, const Inbound& in, Step& step) {
+  const auto* link = in.payloads.find(ike::NotifyType::additional_key_exchange);
+  if (link == nullptr) {
+    return close_politely(s, reasons::incomplete(s, "ADDITIONAL_KEY_EXCHANGE, which its choice needs"), step);
+  }
+  Followup& f = done.ike.followup.emplace();
+  f.rounds = additional_rounds(made.suite);
+  f.made = std::move(made);
+  f.link = link->data;
+  s.pending = std::move(done);
+  send_followup(s, step);
+}
+
 // What we make of the peer's request, and the reply that tells it; or how it is refused.
 struct Answered {
-  Made sa;
+  RekeyedIke sa;
   ike::PayloadChain reply;
 };
 tl::expected<Answered, ike::NotifyPayload> answer_rekey(Session& s, const Inbound& in, Step& step) {
@@ -171,7 +180,7 @@ tl::expected<Answered, ike::NotifyPayload> answer_rekey(Session& s, const Inboun
   };
   const auto offered = decode_sa(*in.payloads.sa);
   if (!offered) return no(ike::NotifyType::invalid_syntax);
-  const auto choice = ike::select(s.peer.ike_for_rekey(), only_proposals(*offered));
+  const auto choice = ike::select(s.peer.ike, only_proposals(*offered));
   if (!choice) {
     step.warn("the peer's rekey of the IKE SA is refused: " + choice.error().text);
     return no(ike::NotifyType::no_proposal_chosen);
@@ -187,12 +196,13 @@ tl::expected<Answered, ike::NotifyPayload> answer_rekey(Session& s, const Inboun
   auto response = exchange.respond(choice->key_exchange, in.payloads.key_exchange->value);
   if (!response) return no(ike::NotifyType::invalid_syntax);
 
-  Answered out{Made{false,
-                    theirs.ike_spi(),
-                    fresh_ike_spi(*s.env),
-                    *choice,
-                    {*in.payloads.nonce, fresh_nonce(s)},
-                    std::move(response->shared)},
+  Answered out{RekeyedIke{false,
+                          theirs.ike_spi(),
+                          fresh_ike_spi(*s.env),
+                          *choice,
+                          {*in.payloads.nonce, fresh_nonce(s)},
+                          std::move(response->shared),
+                          {}},
                {}};
   const SaProposal taken{theirs.number, spi_octets(out.sa.spi_r), choice->proposal()};
   out.reply.add(ike::PayloadType::sa, encode_sa(std::span(&taken, 1)));
@@ -216,7 +226,7 @@ void request_ike_rekey(Session& s, const Task& task, Step& step) {
   p.ike.nonce = fresh_nonce(s);
   p.ike.agreement = std::move(*agreement);
   ike::PayloadChain chain;
-  chain.add(ike::PayloadType::sa, encode_sa(numbered(s.peer.ike_for_rekey(), spi_octets(p.ike.spi))));
+  chain.add(ike::PayloadType::sa, encode_sa(numbered(s.peer.ike, spi_octets(p.ike.spi))));
   chain.add(ike::PayloadType::nonce, p.ike.nonce);
   chain.add(ike::PayloadType::key_exchange,
             ike::KeyExchangePayload{group, ike::to_bytes(p.ike.agreement->public_value())}.encode());
@@ -243,35 +253,49 @@ void on_ike_rekey_response(Session& s, const Inbound& in, Step& step) {
     // The peer holds an IKE SA that we cannot use: only a new start brings us together again.
     return close_politely(s, made.error(), step);
   }
-  auto sa = make_successor(s, *made, step.now);
+  if (!additional_rounds(made->suite).empty()) return begin_followups(s, std::move(done), *made, in, step);
+  complete_rekey(s, *made, done.rival, step);
+}
+
+void complete_rekey(Session& s, const RekeyedIke& made, const std::optional<Rival>& rival, Step& step) {
+  auto sa = make_successor(s, made, step.now);
   if (!sa) return close_politely(s, reasons::internal("the new IKE SA has no cipher"), step);
-  const bool lost = done.rival && lowest(made->nonces) < done.rival->lowest_nonce;
+  const bool lost = rival && lowest(made.nonces) < rival->lowest_nonce;
   if (s.replaced || (lost && alive(s.rival_successor) != nullptr)) return drop_ours(s, std::move(sa), step);
   keep_ours(s, std::move(sa), step);
 }
 
 void on_ike_rekey_request(Session& s, const Inbound& in, Step& step) {
   peer_uses(s, step);
-  const bool ours_waits = s.pending && s.pending->task.kind == Task::Kind::rekey_ike;
   if (s.stage == Stage::closing || s.replaced || s.redundant || alive(s.rival_successor) != nullptr ||
       busy_with_children(s)) {
     return refuse(s, in, ike::NotifyType::temporary_failure, {}, step);
   }
   auto made = answer_rekey(s, in, step);
   if (!made) return refuse(s, in, made.error().type, std::move(made.error().data), step);
-  auto sa = make_successor(s, made->sa, step.now);
-  if (!sa) return refuse(s, in, ike::NotifyType::no_proposal_chosen, {}, step);
+  if (!additional_rounds(made->sa.suite).empty()) {
+    await_followups(s, std::move(made->sa), made->reply);
+  } else if (!accept_rekey(s, made->sa, step)) {
+    return refuse(s, in, ike::NotifyType::no_proposal_chosen, {}, step);
+  }
+  send_reply(s, in, made->reply, step);
+}
+
+bool accept_rekey(Session& s, const RekeyedIke& made, Step& step) {
+  auto sa = make_successor(s, made, step.now);
+  if (!sa) return false;
+  const bool ours_waits = s.pending && s.pending->task.kind == Task::Kind::rekey_ike;
   Session& successor = session_of(*sa);
   step.out.emplace_back(ike::NewIkeSa{std::move(sa)});
   if (ours_waits) {
-    s.pending->rival = Rival{lowest(made->sa.nonces), 0};
+    s.pending->rival = Rival{lowest(made.nonces), 0};
     s.rival_successor = successor.link;
     successor.predecessor = s.link;
   } else {
     inherit(s, successor, step);
     s.give_up_at = step.now + kLeftoverLife;
   }
-  send_reply(s, in, made->reply, step);
+  return true;
 }
 
 void peer_uses(Session& s, Step& step) {

@@ -11,6 +11,10 @@ void request_ike_rekey(Session& s, const Task& task, Step& step);
 // <-- HDR, SK { SA, Nr, KEr }
 void on_ike_rekey_response(Session& s, const Inbound& in, Step& step);
 void on_ike_rekey_request(Session& s, const Inbound& in, Step& step);
+// The new keys are there, on the side that asked for them; `rival`: the peer's rekey at the same time.
+void complete_rekey(Session& s, const RekeyedIke& made, const std::optional<Rival>& rival, Step& step);
+// On the side that was asked. False without a cipher for them.
+bool accept_rekey(Session& s, const RekeyedIke& made, Step& step);
 // A request about children came to a successor that may still lose a collision: the peer, who made it, has decided.
 void peer_uses(Session& s, Step& step);
 // Moves the children, and what is still to be done for them, to `to`.

@@ -75,7 +75,7 @@ void send_request(Session& s, ike::Exchange exchange, const ike::PayloadChain& p
                             : handshake_schedule();
   send_datagrams(s, datagrams, s.local, s.trial.value_or(s.remote), step);
   s.fragmented.reset();
-  if (datagrams.size() > 1) s.fragmented = Session::Unsealed{exchange, payloads};
+  if (datagrams.size() > 1) s.fragmented = Unsealed{exchange, payloads};
   s.requests.sent(std::move(datagrams), ike::Retransmission(schedule, step.now));
 }
 

@@ -41,17 +41,17 @@ struct Inbound {
   ike::Payloads payloads;
   ike::Bytes id_i_body, id_r_body;  // as received: AUTH covers reserved octets too
   ike::PayloadType first_inside = ike::PayloadType::none;
-  ike::Bytes inside;                // plaintext of IKE_INTERMEDIATE: AUTH covers it (RFC 9242)
-  ike::Bytes datagram;              // as received, for the cache of replies and for AUTH; of several, the first
+  ike::Bytes inside;    // plaintext of IKE_INTERMEDIATE: AUTH covers it (RFC 9242)
+  ike::Bytes datagram;  // as received, for the cache of replies and for AUTH; of several, the first
   conf::Endpoint local, remote;
 };
 
 enum class Stage : std::uint8_t {
-  fresh,      // initiator before start()
-  init_sent,  // initiator: IKE_SA_INIT sent
+  fresh,              // initiator before start()
+  init_sent,          // initiator: IKE_SA_INIT sent
   intermediate_sent,  // initiator: IKE_INTERMEDIATE sent
-  auth_sent,  // initiator: IKE_AUTH sent
-  half_open,  // responder: IKE_SA_INIT answered
+  auth_sent,          // initiator: IKE_AUTH sent
+  half_open,          // responder: IKE_SA_INIT answered
   established,
   closing,  // our DELETE of the IKE SA is on its way
   closed,
@@ -110,6 +110,25 @@ struct Link {
 // The IKE SA behind a link while it lives, or nullptr.
 Session* alive(const std::shared_ptr<Link>& link);
 
+// The new IKE SA that an exchange on another one made (2.18).
+struct RekeyedIke {
+  bool initiator = false;
+  std::uint64_t spi_i = 0, spi_r = 0;
+  ike::Choice suite;
+  Nonces nonces;
+  crypto::Secret shared;
+  crypto::Secret more;  // of additional key exchanges, one behind the other (RFC 9370 2.2.4)
+};
+
+// One that waits for its additional key exchanges (followup.h).
+struct Followup {
+  RekeyedIke made;
+  std::vector<crypto::KeyExchange> rounds;
+  std::size_t round = 0;                            // of these, done
+  ike::Bytes link;                                  // names the next one
+  std::unique_ptr<crypto::KeyAgreement> agreement;  // initiator: of the one on its way
+};
+
 // The request of ours that waits for its answer, behind IKE_AUTH.
 struct Pending {
   Task task;
@@ -118,6 +137,7 @@ struct Pending {
     std::uint64_t spi = 0;
     ike::Bytes nonce;
     std::unique_ptr<crypto::KeyAgreement> agreement;
+    std::optional<Followup> followup;
   } ike;
   std::optional<Rival> rival;
   std::vector<std::uint32_t> doomed;  // SPIs the peer deleted meanwhile that we do not know: of our new child perhaps
@@ -136,29 +156,57 @@ struct Failure {
   bool politely = false;
 };
 
-// What the first two exchanges need and nothing later does: gone when authenticated.
+// What one answer to IKE_SA_INIT set, as far as it serves the proof alone.
+struct Keyed {
+  Nonces nonces;
+  ike::Bytes init_request, init_response;           // as on the wire: AUTH covers them (2.15)
+  std::vector<crypto::HashAlgorithm> peer_hashes;   // of its SIGNATURE_HASH_ALGORITHMS; empty: RFC 7427 is not spoken
+  std::vector<crypto::KeyExchange> rounds;          // additional key exchanges (RFC 9370)
+  std::size_t round = 0;                            // of these, done
+  std::unique_ptr<crypto::KeyAgreement> agreement;  // of the one on its way
+  ike::Bytes intermediate_i, intermediate_r;
+  std::uint32_t auth_id = 0;                // message id of IKE_AUTH
+  bool use_ppk = false;                     // both sides can RFC 8784
+  std::optional<IkeKeys> keys_without_ppk;  // initiator: for a peer that has another PPK
+  bool ppk_used = false;                    // responder
+};
+
+// The request that is on its way, where it left in pieces: to be cut again.
+struct Unsealed {
+  ike::Exchange exchange;
+  ike::PayloadChain payloads;
+};
+
+// Initiator: a negotiation with one answer to IKE_SA_INIT, beside the one worked on (first_answers.h).
+struct Branch {
+  Stage stage = Stage::init_sent;
+  std::uint64_t spi_r = 0;
+  conf::Endpoint local, remote;
+  bool nat_us = false, nat_peer = false;
+  ike::Choice suite;
+  IkeKeys keys;
+  std::optional<Protection> protection;
+  RequestWindow requests;
+  bool fragments = false, small_fragments = false;
+  std::optional<Unsealed> fragmented;
+  Reassembly response_pieces;
+  Keyed keyed;
+};
+
+// What the first exchanges need and nothing later does: gone when authenticated.
 struct Handshake {
   // Initiator: the last one is on its way; an answer to one before it is as good, for the wish for another group has no
   // protection and may have been forged.
   std::vector<InitTry> tries;
   conf::Endpoint init_local, init_remote;
-  std::deque<Inbound> other_answers;  // to IKE_SA_INIT, beside the one that was taken
-  std::optional<Failure> failure;
-  std::unique_ptr<crypto::KeyAgreement> agreement;  // of an additional key exchange
-  Nonces nonces;
-  ike::Bytes init_request, init_response;  // as on the wire: AUTH covers them (2.15)
   ike::Bytes cookie;
   std::optional<ike::Bytes> asked_cookie;  // the peer wants it, soon to be sent
-  std::vector<crypto::HashAlgorithm> peer_hashes;  // of its SIGNATURE_HASH_ALGORITHMS; empty: RFC 7427 is not spoken
   int cookies = 0;
-  std::vector<crypto::KeyExchange> rounds;  // additional key exchanges (RFC 9370)
-  std::size_t round = 0;                    // of these, done
-  ike::Bytes intermediate_i, intermediate_r;
-  std::uint32_t auth_id = 0;  // message id of IKE_AUTH
-  bool use_ppk = false;       // both sides can RFC 8784
-  std::optional<IkeKeys> keys_without_ppk;  // initiator: for a peer that has another PPK
-  bool ppk_used = false;                     // responder
   std::optional<ChildOffer> child;
+  std::vector<ike::Bytes> answers;  // to IKE_SA_INIT that were looked at
+  std::vector<Branch> parked;       // of these, those not worked on
+  std::optional<Failure> failure;   // of the last one that came to nothing
+  Keyed keyed;                      // of the one worked on
 };
 
 // What reached us unprotected while we waited: kept to explain a failure, never a cause by itself.
@@ -196,10 +244,6 @@ class Session {
   RequestWindow requests;
   ResponseWindow responses;
   bool fragments = false;                      // both sides can RFC 7383
-  struct Unsealed {
-    ike::Exchange exchange;
-    ike::PayloadChain payloads;
-  };
   std::optional<Unsealed> fragmented;          // the request on its way, where it left in pieces
   bool small_fragments = false;                // those were lost: smaller ones from here on
   Reassembly request_pieces, response_pieces;  // of the peer's request, and of the answer to ours
@@ -207,6 +251,7 @@ class Session {
   std::optional<Handshake> handshake;
   Evidence evidence;
   std::optional<Pending> pending;
+  std::optional<Followup> followup;  // of the peer's rekey of this IKE SA
   std::deque<Task> tasks;
   std::vector<Child> children;
   std::shared_ptr<Link> predecessor;      // made by the peer's rekey while the old one's own rekey waited

@@ -31,6 +31,7 @@ void on_silence(Session& s, Step& step) {
   const int sent = s.requests.timer() ? s.requests.timer()->transmissions() : 0;
   const auto total = alive(s) ? liveness_schedule(s.peer.config().ike.dpd).total() : step.now - s.started_at;
   ike::Reason reason = reasons::silent(s, total, sent);
+  if (s.handshake && s.handshake->failure) reason = s.handshake->failure->reason;
   if (s.close_reason) reason = *s.close_reason;
   finish(s, std::move(reason), step);
 }
@@ -41,18 +42,13 @@ void retransmit(Session& s, Step& step) {
   // A refusal that came unprotected may be forged, so it was given time to be contradicted; now it counts.
   const bool cookie = s.handshake && s.handshake->asked_cookie;
   if (s.stage == Stage::init_sent && s.evidence.refusal && !cookie) return on_silence(s, step);
-  const bool unproven = s.stage == Stage::intermediate_sent || s.stage == Stage::auth_sent;
-  if (unproven && timer->transmissions() > 1 && !s.handshake->other_answers.empty()) {
-    if (!try_next_answer(s, step)) on_silence(s, step);
-    return;
-  }
   switch (timer->poll(step.now)) {
     case ike::Retransmission::Due::no:
       return;
     case ike::Retransmission::Due::send_again:
       return send_again(s, step);
     case ike::Retransmission::Due::give_up:
-      return on_silence(s, step);
+      if (!resume_parked(s)) on_silence(s, step);
   }
 }
 
@@ -87,6 +83,7 @@ std::optional<ike::Time> deadline(const Session& s) {
   };
   if (s.requests.timer()) consider(s.requests.timer()->deadline());
   consider(s.give_up_at);
+  consider(parked_deadline(s));
   consider(liveness_at(s));
   consider(keepalive_at(s));
   if (alive(s)) {
@@ -107,6 +104,7 @@ std::optional<ike::Time> deadline(const Session& s) {
 void tick(Session& s, Step& step) {
   if (s.stage == Stage::closed || s.stage == Stage::fresh) return;
   retransmit(s, step);
+  tick_parked(s, step);
   if (s.give_up_at && *s.give_up_at <= step.now) {
     if (s.handshake && s.handshake->failure) return settle(s, step);
     const auto waited = step.now - s.started_at;

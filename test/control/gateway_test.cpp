@@ -125,7 +125,8 @@ ike::Datagram begin(std::uint64_t spi, const char* from, bool proven) {
 }
 
 struct ProofBench {
-  explicit ProofBench(HalfOpenLimits limits) : gateway({settings(conf::Start::wait, 0, "any")}, environment, engine(), limits) {
+  explicit ProofBench(HalfOpenLimits limits)
+      : gateway({settings(conf::Start::wait, 0, "any")}, environment, engine(), limits) {
     gateway.begin(now, out);
   }
   Engine engine() {

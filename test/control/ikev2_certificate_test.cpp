@@ -95,7 +95,7 @@ TEST_CASE("IKEv2 certificates: the certificate's subject is the identity where n
 }
 
 struct Refusal {
-  std::string name;     // what the reason must say
+  std::string name;  // what the reason must say
   std::function<void(Pki&)> spoil;
 };
 

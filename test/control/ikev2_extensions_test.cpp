@@ -75,9 +75,9 @@ TEST_CASE("IKEv2 PPK: one that is required and not there, or another, is refused
 
 PairOptions with_rounds(const std::string& proposal, std::uint64_t seed = 1, std::uint16_t packet = 1280) {
   return {.seed = seed, .adjust = [=](ike::PeerSettings& s, bool) {
-    s.config.ike.proposals = {proposal};
-    s.ike_packet = packet;
-  }};
+            s.config.ike.proposals = {proposal};
+            s.ike_packet = packet;
+          }};
 }
 
 const std::string kThree = "aes256gcm16-prfsha384-x25519-ke1_ecp384-ke2_modp2048-ke5_ecp256";

@@ -1,5 +1,5 @@
-// An attacker on the path who has no key: it sees every message and answers faster than the peer, with notifies and with
-// a whole responder of its own. It can neither end nor abort anything.
+// An attacker on the path who has no key: it sees every message and answers faster than the peer, with notifies and
+// with a whole responder of its own. It can neither end nor abort anything.
 #include "control/ike/payloads.h"
 #include "control/ikev2/ikev2.h"
 #include "test/support/catch.h"
@@ -81,8 +81,8 @@ TEST_CASE("IKEv2 forger: a false responder that answers first does not keep the 
   IkePair pair;
   EvilTwin twin(answers_auth);
   pair.start(pair.a);
-  run_attacked(pair, Time{60'000}, [&](const InFlight& d) { return twin.see(d, pair.now()); },
-               [&] { return pair.both_up(); });
+  run_attacked(
+      pair, Time{60'000}, [&](const InFlight& d) { return twin.see(d, pair.now()); }, [&] { return pair.both_up(); });
   REQUIRE(pair.both_up());
   CHECK(pair.difference().empty());
   CHECK(pair.a.ike_closed.empty());
@@ -97,8 +97,9 @@ TEST_CASE("IKEv2 forger: a false responder alone is refused for its proof, and t
   pair.b.answers = false;
   EvilTwin twin(true);
   pair.start(pair.a);
-  run_attacked(pair, Time{60'000}, [&](const InFlight& d) { return twin.see(d, pair.now()); },
-               [&] { return pair.a.sas.empty(); });
+  run_attacked(
+      pair, Time{60'000}, [&](const InFlight& d) { return twin.see(d, pair.now()); },
+      [&] { return pair.a.sas.empty(); });
   REQUIRE_FALSE(pair.a.ike_closed.empty());
   CHECK(pair.a.ike_closed.front().cause == ike::Cause::peer_refused_authentication);
   CHECK(pair.stuck().empty());
@@ -119,9 +120,10 @@ TEST_CASE("IKEv2 forger: refusals and wishes without protection abort no attempt
   }});
   INFO(ike::name(type));
   pair.start(pair.a);
-  run_attacked(pair, Time{20'000},
-               [type = type, data = data](const InFlight& d) { return std::vector{unprotected(d.bytes, type, data)}; },
-               [&] { return pair.both_up(); });
+  run_attacked(
+      pair, Time{20'000},
+      [type = type, data = data](const InFlight& d) { return std::vector<Bytes>{unprotected(d.bytes, type, data)}; },
+      [&] { return pair.both_up(); });
   REQUIRE(pair.both_up());
   CHECK(pair.a.ike_closed.empty());
   CHECK(pair.difference().empty());
@@ -132,11 +134,12 @@ TEST_CASE("IKEv2 forger: the wish for a group that the peer then does not want l
     s.config.ike.proposals = {is_b ? "aes128-sha256-ecp384" : "aes128-sha256-x25519-ecp256-ecp384"};
   }});
   pair.start(pair.a);
-  run_attacked(pair, Time{20'000},
-               [](const InFlight& d) {
-                 return std::vector{unprotected(d.bytes, ike::NotifyType::invalid_ke_payload, {0, 19})};
-               },
-               [&] { return pair.both_up(); });
+  run_attacked(
+      pair, Time{20'000},
+      [](const InFlight& d) {
+        return std::vector<Bytes>{unprotected(d.bytes, ike::NotifyType::invalid_ke_payload, {0, 19})};
+      },
+      [&] { return pair.both_up(); });
   REQUIRE(pair.both_up());
   CHECK(pair.a.ike()->status().suite == "aes128-sha256-ecp384");
 }

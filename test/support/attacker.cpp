@@ -55,7 +55,8 @@ Octets Ike::octets() const {
   for (std::size_t i = 0; i < payloads.size(); ++i) {
     const bool sealed = payloads[i].type == kSk || payloads[i].type == kSkf;
     // What a sealed payload holds first is as false as the rest of it.
-    const std::uint8_t next = i + 1 < payloads.size() ? payloads[i + 1].type : static_cast<std::uint8_t>(sealed ? 41 : 0);
+    const std::uint8_t next =
+        i + 1 < payloads.size() ? payloads[i + 1].type : static_cast<std::uint8_t>(sealed ? 41 : 0);
     chain.push_back(next);
     chain.push_back(0);
     put16(chain, static_cast<std::uint16_t>(4 + payloads[i].body.size()));
@@ -82,10 +83,10 @@ Ike::Payload notify(std::uint16_t type, Octets data) {
 }
 
 Octets sa_body() {
-  return {0, 0, 0, 36, 1, 1, 0, 3,                           // one proposal: IKE, no SPI, three transforms
-          3, 0, 0, 12, 1, 0, 0, 20, 0x80, 14, 0x01, 0x00,    // AES-GCM-16 with 256 bits
-          3, 0, 0, 8,  2, 0, 0, 6,                           // PRF_HMAC_SHA2_384
-          0, 0, 0, 8,  4, 0, 0, 31};                         // X25519
+  return {0, 0, 0, 36, 1, 1, 0, 3,                         // one proposal: IKE, no SPI, three transforms
+          3, 0, 0, 12, 1, 0, 0, 20, 0x80, 14, 0x01, 0x00,  // AES-GCM-16 with 256 bits
+          3, 0, 0, 8,  2, 0, 0, 6,                         // PRF_HMAC_SHA2_384
+          0, 0, 0, 8,  4, 0, 0, 31};                       // X25519
 }
 
 Octets ke_body(Dice& dice) {

@@ -1,5 +1,5 @@
-// What attackers of the flood suite share: IKE messages octet by octet (RFC 7296 3), in IPv4 and UDP with whatever source
-// they like, through a raw socket. Independent of control/.
+// What attackers of the flood suite share: IKE messages octet by octet (RFC 7296 3), in IPv4 and UDP with whatever
+// source they like, through a raw socket. Independent of control/.
 #pragma once
 
 #include <cstdint>
@@ -45,8 +45,8 @@ constexpr std::uint8_t kInitiator = 0x08, kResponse = 0x20;
 constexpr std::uint8_t kSa = 33, kKe = 34, kNonce = 40, kNotify = 41, kDelete = 42, kSk = 46, kSkf = 53;
 
 Ike::Payload notify(std::uint16_t type, Octets data = {});
-Octets sa_body();                 // aes256gcm16-prfsha384-x25519 alone
-Octets ke_body(Dice& dice);       // X25519: any 32 octets are a value
+Octets sa_body();            // aes256gcm16-prfsha384-x25519 alone
+Octets ke_body(Dice& dice);  // X25519: any 32 octets are a value
 Octets random_octets(Dice& dice, std::size_t n);
 
 // An IPv4 packet with UDP. Port 4500 on either end: behind the non-ESP marker.

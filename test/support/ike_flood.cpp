@@ -1,6 +1,6 @@
 // ike-flood TO FIRST LAST RATE SECONDS - sends well-formed IKE_SA_INIT requests to TO from addresses that are not ours,
-// every second one from FIRST..LAST (peers that the victim knows), the others from anywhere in 100.64.0.0/10. Says at the
-// end how many a second it really sent.
+// every second one from FIRST..LAST (peers that the victim knows), the others from anywhere in 100.64.0.0/10. Says at
+// the end how many a second it really sent.
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -8,8 +8,7 @@
 
 #include "test/support/attacker.h"
 
-using namespace causeway::test::attacker;  // a program of one file
-
+namespace causeway::test::attacker {
 namespace {
 
 Octets request(Dice& dice, std::uint32_t from, std::uint32_t to) {
@@ -19,9 +18,7 @@ Octets request(Dice& dice, std::uint32_t from, std::uint32_t to) {
   return udp_packet({from, 500}, {to, 500}, m.octets());
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
   if (argc != 6) {
     std::fprintf(stderr, "usage: ike-flood TO FIRST LAST RATE SECONDS\n");
     return 2;
@@ -57,3 +54,8 @@ int main(int argc, char** argv) {
               static_cast<unsigned long long>(refused));
   return 0;
 }
+
+}  // namespace
+}  // namespace causeway::test::attacker
+
+int main(int argc, char** argv) { return causeway::test::attacker::run(argc, argv); }

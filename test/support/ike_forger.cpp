@@ -1,7 +1,7 @@
 // ike-forger INTERFACE - an attacker on the path who sees every IKE message there and answers in the name of both ends,
 // faster than they can: refusals, wishes for a cookie or another group, a whole false IKE_SA_INIT answer, deletes,
-// sealed messages with the right numbers and no key, ICMP errors. It has no key and drops nothing. Ends with SIGTERM and
-// says how many it forged.
+// sealed messages with the right numbers and no key, ICMP errors. It has no key and drops nothing. Ends with SIGTERM
+// and says how many it forged.
 #include <arpa/inet.h>
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
@@ -16,8 +16,7 @@
 
 #include "test/support/attacker.h"
 
-using namespace causeway::test::attacker;  // a program of one file
-
+namespace causeway::test::attacker {
 namespace {
 
 volatile std::sig_atomic_t ended = 0;
@@ -86,7 +85,8 @@ class Forger {
   void on(const Seen& s, const Ike& m) { out_.push_back(udp_packet(s.from, s.to, m.octets())); }
 
   void on_init(const Seen& s) {
-    for (const std::uint16_t type : {7, 14, 24, 5, 4}) {  // INVALID_SYNTAX, NO_PROPOSAL_CHOSEN, AUTHENTICATION_FAILED, ...
+    for (const std::uint16_t type :
+         {7, 14, 24, 5, 4}) {  // INVALID_SYNTAX, NO_PROPOSAL_CHOSEN, AUTHENTICATION_FAILED, ...
       Ike m = like(s, kResponse);
       m.payloads = {notify(type)};
       back(s, m);
@@ -142,9 +142,7 @@ class Forger {
   std::vector<Octets> out_;
 };
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
   if (argc != 2) {
     std::fprintf(stderr, "usage: ike-forger INTERFACE\n");
     return 2;
@@ -186,3 +184,8 @@ int main(int argc, char** argv) {
   close(fd);
   return 0;
 }
+
+}  // namespace
+}  // namespace causeway::test::attacker
+
+int main(int argc, char** argv) { return causeway::test::attacker::run(argc, argv); }
