@@ -48,8 +48,13 @@ struct Device {
     rte_eth_conf conf{};
     if (rte_eth_dev_configure(id, 1, 1, &conf) != 0 ||
         rte_eth_rx_queue_setup(id, 0, 1024, SOCKET_ID_ANY, nullptr, pool) != 0 ||
-        rte_eth_tx_queue_setup(id, 0, 1024, SOCKET_ID_ANY, nullptr) != 0 || rte_eth_dev_start(id) != 0)
-      throw std::runtime_error("device " + arguments + " does not start");
+        rte_eth_tx_queue_setup(id, 0, 1024, SOCKET_ID_ANY, nullptr) != 0)
+      throw std::runtime_error("device " + arguments + " cannot be set up");
+    // A memif server may still be busy with the end of the connection before.
+    for (int tries = 0; rte_eth_dev_start(id) != 0; ++tries) {
+      if (tries == 50) throw std::runtime_error("device " + arguments + " does not start");
+      ::usleep(100'000);
+    }
     rte_eth_promiscuous_enable(id);
   }
   ~Device() { rte_eth_dev_stop(id), rte_eth_dev_close(id); }
