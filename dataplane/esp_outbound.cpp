@@ -129,14 +129,19 @@ void notice(EspNotices& notices, const OutboundSa& sa, EspNotice::Kind kind) {
     notices.list[notices.count++] = {kind, Direction::outbound, sa.spi, sa.tunnel, sa.child, {}};
 }
 
+// Sent under a number of the SA, however its life stands; what does not fit is too big for the tunnel. As step 1 of
+// prepare: a replica takes as many numbers as its packets then use.
+bool fits(const OutboundSa& sa, rte_mbuf* m) {
+  if (m->pkt_len <= sa.inner_mtu || meta(m).probe) return true;
+  return *rte_pktmbuf_mtod(m, const std::uint8_t*) >> 4 == 6 && m->pkt_len <= kLeastIpv6Mtu;
+}
+
 // A replica of a spread SA takes the numbers of all its packets in this batch at once, and uses all of them in it:
 // one kept for later would be old when it leaves.
 void take_numbers(OutboundSa& sa, std::span<rte_mbuf* const> packets) {
   std::uint32_t count = 0;
   for (rte_mbuf* m : packets) {
-    if (meta(m).sa.outbound != &sa) continue;
-    const bool v6 = *rte_pktmbuf_mtod(m, const std::uint8_t*) >> 4 == 6;
-    if (m->pkt_len <= sa.inner_mtu || (v6 && m->pkt_len <= kLeastIpv6Mtu)) ++count;  // as step 1 of prepare
+    if (meta(m).sa.outbound == &sa && fits(sa, m)) ++count;
   }
   if (count == 0) return;
   if (const auto before = sa.shared->take(count)) {

@@ -451,6 +451,28 @@ TEST_CASE("a spread SA's numbers are taken for what is sent alone, two SAs of on
   for (Lane* lane : {&out.tx, &out.too_big}) EspLab::free(*lane);
 }
 
+TEST_CASE("a probe that is larger than the tunnel takes uses a number of a spread SA, like any packet that is sent") {
+  EspLab lab(45);
+  const SaPair pair = lab.describe(Direction::outbound, {});
+  SharedSequence shared(UINT32_MAX);
+  OutboundSa* sa = lab.install_spread(pair.spec, 1, shared)[0];
+  for (const std::size_t others : {0U, 3U}) {
+    std::vector<rte_mbuf*> burst;
+    for (std::size_t i = 0; i <= others; ++i) {
+      burst.push_back(lab.packet(inner_packet(i == 0 ? 1480 : 100)));
+      meta(burst.back()).sa.outbound = sa;
+      meta(burst.back()).probe = i == 0;
+    }
+    EspOutboundOut out;
+    lab.outbound(burst, out);
+    CHECK(out.tx.count == others + 1);
+    CHECK(out.drops.count == 0);
+    CHECK(out.notices.count == 0);
+    EspLab::free(out.tx);
+  }
+  CHECK(shared.taken.load() == 5);
+}
+
 TEST_CASE("a range that passes the limit is lost whole, and nothing is sent behind it") {
   EspLab lab(43);
   const SaPair pair = lab.describe(Direction::outbound, {});
