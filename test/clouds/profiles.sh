@@ -32,6 +32,7 @@ strongswan_of_console() {
 }
 
 profile() { # CLOUD NETWORKS
+  local i
   use_strongswan udp
   (umask 077; printf '%s\n' "$PSK" >"$STATE/gwa/tunnel.psk")
   tunnel_of "$1" "$2" >"$STATE/gwa/causeway.conf"
@@ -43,17 +44,15 @@ profile() { # CLOUD NETWORKS
   expect "the tunnel comes up" ctl gwa up net --timeout 30
   is "the suite in use is the profile's" "$(ctl_json gwa 'j["children"][0]["suite"]' show net)" "$(wanted_suite)"
   step "pings run, while the children are renewed $rekeys times and the IKE SA once"
-  in_ns hosta ping -n -i 0.1 -W 2 10.20.1.2 >"$STATE/pings.out" &
-  local pinging=$! i
+  spawn hosta background ping -n -i 0.05 10.20.1.2
   for ((i = 0; i < rekeys; i++)); do
     step "rekey $i of the children"
     ctl gwa rekey net --timeout 20
   done
   expect "rekey of the IKE SA" ctl gwa rekey net --ike --timeout 20
-  sleep 0.5  # a few pings more behind it
-  kill -INT "$pinging"
-  wait "$pinging" || true
-  is "pings lost over the rekeys" "$(unanswered <"$STATE/pings.out")" 0
+  expect "pings pass behind it" ping_through hosta 5
+  stop background INT
+  is "pings lost over the rekeys" "$(unanswered <"$STATE/background.out")" 0
   is "our state at the end" "$(tunnel_state gwa)" established
 }
 
