@@ -218,7 +218,7 @@ TEST_CASE("What the cloud profiles propose, and every word that they say a cloud
     CHECK(loaded.ok());
     const std::string old = conf::testing::changed("psk_file", "ike = { version = 1; }; psk_file", text);
     const conf::Loaded version_1 = conf::load_text(
-        old, "t.conf", {.check_proposal = check_proposal, .check_unfinished = false, .check_files = false});
+        old, "t.conf", {.check_proposal = check_proposal, .check_files = false});
     INFO(conf::testing::all_of(version_1.report.errors));
     CHECK(version_1.ok());
     conf::CloudBook clouds;
