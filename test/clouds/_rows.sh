@@ -9,9 +9,7 @@
 ours() {
   TUNNEL_EXTRA="${TUNNEL_EXTRA:-} ${*:-}"
   causeway_config gwa
-  sed -i "s/version = 2;/version = $VERSION; mode = \"${IKE_MODE:-main}\"; ${IKE_EXTRA:-}/
-          s/tries = 4/tries = ${DPD_TRIES:-4}/
-          s/esp = {/& ${ESP_EXTRA:-}/" "$STATE/gwa/causeway.conf"
+  sed -i "s/version = 2;/version = $VERSION; mode = \"${IKE_MODE:-main}\";/; s/tries = 4/tries = ${DPD_TRIES:-4}/" "$STATE/gwa/causeway.conf"
   causeway_start gwa
 }
 

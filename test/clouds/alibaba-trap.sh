@@ -58,6 +58,8 @@ wrong_way_round() {
   tell set ignore-phase1 child
   step "our gateway is killed and begins anew"
   stop gwa-causewayd KILL
+  socket_is_dead() { ! ctl gwa status; }
+  wait_for 10 socket_is_dead
   TUNNEL_EXTRA="$LEGACY role = \"initiator\";" START=now ours
   spawn hostb background ping -n -i 0.2 10.10.1.2  # ESP for SAs that we lost
   says 'holds an old phase 2.*(reset|console)' 'pre-shared'
