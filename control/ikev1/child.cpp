@@ -175,6 +175,8 @@ void children_due(Session& s, Step& step) {
       const Child* by = s.child_by_inbound(c.replaced_by);
       if (by != nullptr && by->outbound && by->confirmed) c.delete_at = std::min(*c.delete_at, step.now + kDeleteSoon);
     }
+    // Not while the peer sends on it: the two sides may differ in which of two they take to be the one in use.
+    if (due(c.delete_at) && c.last_in && *c.last_in + kDeleteSoon > step.now) c.delete_at = *c.last_in + kDeleteSoon;
     if (due(c.rekey_at)) {
       // Again after a while, should nothing come of it.
       c.rekey_at = step.now + std::max(ike::Time{2000}, c.expire_at ? (*c.expire_at - step.now) / 4 : ike::Time{30000});

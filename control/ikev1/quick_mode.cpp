@@ -417,7 +417,9 @@ void on_esp(Session& s, std::uint32_t spi_in, ike::Time when) {
     }
   }
   Child* c = s.child_by_inbound(spi_in);
-  if (c == nullptr || c->confirmed) return;
+  if (c == nullptr) return;
+  c->last_in = std::max(c->last_in.value_or(when), when);
+  if (c->confirmed) return;
   c->confirmed = true;
   if (c->use_at) c->use_at = when;
 }

@@ -94,6 +94,7 @@ struct Child {
   std::uint32_t replaced_by = 0;  // spi_in of the one that does its work now
   bool confirmed = false;         // ESP of the peer came in on it
   ike::Time made_at{0};
+  std::optional<ike::Time> last_in;  // ESP of the peer on it
   std::optional<ike::Time> use_at;     // made to replace another: its outbound is used then at the latest
   std::optional<ike::Time> delete_at;  // replaced: DELETE is sent then
   std::optional<ike::Time> rekey_at, expire_at;
