@@ -152,7 +152,7 @@ TEST_CASE("Senders that have not proven their address share a small bound, and a
   CHECK(b.gateway.half_open() == 3);
   CHECK(b.fake.asked == 3);
   CHECK(b.gateway.counters().cookies_asked == 7);
-  CHECK(all<ike::Send>(b.out).size() == 7);  // one datagram for each, nothing kept
+  CHECK(all<ike::Send>(b.out).size() == 10);  // one datagram for each, of the seven nothing is kept
 
   // Whoever proves it gets in, from the address that the flood pretends to come from, too; and has a bound of its own.
   for (std::uint64_t spi = 11; spi <= 20; ++spi) b.receive(begin(spi, "192.0.2.1", true));
@@ -230,6 +230,8 @@ TEST_CASE("Ticks reach the tunnels that are due, and all of them end when the ga
   std::vector<PeerSettingsPtr> peers;
   for (ike::TunnelId id = 0; id < 50; ++id) peers.push_back(settings(conf::Start::now, id));
   Bench b(std::move(peers));
+  REQUIRE(b.fake.alive.size() == 16);  // the others begin by turns, so that none waits long for a step
+  for (int i = 0; i < 3; ++i) b.gateway.tick(b.now, b.out);
   REQUIRE(b.fake.alive.size() == 50);
   CHECK_FALSE(b.gateway.deadline());
   b.fake.alive[30]->when = Time(5000);

@@ -46,7 +46,10 @@ by_time() { # our lifetimes
 }
 
 by_their_time() {
-  START=wait DPD_IDLE=0s STRONGSWAN_EXTRA='rekey_time = 12s' CHILD_EXTRA='rekey_time = 5s'
+  START=wait DPD_IDLE=0s STRONGSWAN_EXTRA='rekey_time = 12s
+    over_time = 60s' CHILD_EXTRA='rekey_time = 5s
+        life_time = 30s
+        rand_time = 0s'
   start_both udp
   bring_up peer
   stream_start
