@@ -54,9 +54,11 @@ build_release() {
   configure build
   ninja -C build
 }
-# Sanitizers make compilers see ghosts: warnings are errors in the plain build only.
+# Sanitizers make compilers see ghosts: warnings are errors in the plain build only. Four checks of
+# UndefinedBehaviorSanitizer stand at every access and double the time of the build, and what they find is
+# AddressSanitizer's to find as well, but for alignment, which this machine's accesses do not need.
 build_sanitized() {
-  configure build-san -Dtests=true -Dbuildtype=plain -Ddebug=false -Doptimization=1 -Dcpp_args=-g1 -Db_sanitize=address,undefined -Db_lundef=false -Dwarning_level=0 -Dwerror=false
+  configure build-san -Dtests=true -Dbuildtype=plain -Ddebug=false -Doptimization=1 '-Dcpp_args=-g1 -fno-sanitize=null,alignment,vptr,object-size' -Db_sanitize=address,undefined -Db_lundef=false -Dwarning_level=0 -Dwerror=false
   ninja -C build-san
 }
 
