@@ -14,6 +14,8 @@ namespace {
 
 constexpr ike::Time kRemembered{60000};  // a finished quick mode, to answer repetitions
 constexpr std::size_t kMaxQuicks = 32;
+constexpr ike::Time kFarewell{10000};
+constexpr std::uint32_t kFarewells = 4;  // nobody answers a DELETE, so a lost one is made up for
 
 ike::Bytes spi_octets(std::uint32_t spi) {
   ike::Writer w;
@@ -397,6 +399,16 @@ void confirmed(Session& s, Quick& q, bool by_esp, Step& step) {
 
 }  // namespace
 
+namespace {
+
+void say_farewell(Session& s, Quick& q, Step& step) {
+  send_child_delete(s, {q.child->sa->spi_in}, step);
+  ++q.farewells;
+  q.until = step.now + kFarewell;
+}
+
+}  // namespace
+
 void on_quick_3(Session& s, Quick& q, const Inbound& in, Step& step) {
   if (q.done || !q.child) return;
   if (!in.payloads.hash ||
@@ -432,9 +444,14 @@ void quick_due(Session& s, Step& step) {
     const auto it = std::ranges::find(s.quicks, id, &Quick::id);
     if (it == s.quicks.end()) continue;
     Quick& q = *it;
-    if (q.child && q.child->confirmed) confirmed(s, q, true, step);
+    if (q.child && !q.done && q.child->confirmed) confirmed(s, q, true, step);
     if (q.done) {
-      if (q.until && *q.until <= step.now) s.quicks.erase(it);
+      if (!q.until || *q.until > step.now) continue;
+      if (q.child && q.farewells < kFarewells) {
+        say_farewell(s, q, step);
+      } else {
+        s.quicks.erase(it);
+      }
       continue;
     }
     if (!q.last.timer) continue;
@@ -445,10 +462,12 @@ void quick_due(Session& s, Step& step) {
       if (q.ours) ask_liveness(s, step);
     }
     if (due != ike::Retransmission::Due::give_up) continue;
-    if (!q.ours) {  // never confirmed: the peer does not have it
+    if (!q.ours) {  // never confirmed: should the peer have it all the same, it is told that we do not
       step.out.emplace_back(ike::RemoveInbound{q.child->sa->spi_in, q.slot, ike::Time{0}});
       step.info(reasons::not_confirmed(s).text);
-      s.quicks.erase(it);
+      q.done = true;
+      q.last = {};
+      say_farewell(s, q, step);
       continue;
     }
     const auto reason = s.evidence.unusable.value_or(

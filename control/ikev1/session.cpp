@@ -108,7 +108,7 @@ namespace {
 // Quick modes under way end with their phase 1; what we asked for is asked again on the next one.
 void drop_quicks(Session& s, Step& step) {
   for (Quick& q : s.quicks) {
-    if (q.child) step.out.emplace_back(ike::RemoveInbound{q.child->sa->spi_in, q.slot, ike::Time{0}});
+    if (q.child && !q.done) step.out.emplace_back(ike::RemoveInbound{q.child->sa->spi_in, q.slot, ike::Time{0}});
     if (q.spi != 0) s.env->release_spi(q.spi);
     if (q.ours && !q.done && q.replaces != 0) s.tasks.push_back(Task{.slot = q.slot, .replaces = q.replaces});
   }

@@ -113,7 +113,7 @@ struct Quick {
   conf::SelectorSet selectors;
   ike::Bytes id_ci, id_cr;  // bodies as sent or received
   std::vector<ike::Proposal> proposals;
-  std::uint32_t lifetime_s = 0;
+  std::uint32_t farewells = 0;  // DELETEs sent for a child of the peer that was never confirmed
   Nonces nonces;
   std::unique_ptr<crypto::KeyAgreement> agreement;
   ike::Bytes iv;  // of the exchange's next message

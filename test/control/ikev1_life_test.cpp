@@ -199,7 +199,7 @@ TEST_CASE("IKEv1 life: phase 1 that ends without renewal leaves its children, an
   CHECK(pair.both_up());
   pair.renewal = true;
   pair.run(Time{10'000});
-  CHECK(pair.a.established == 2);
+  CHECK(pair.a.established >= 2);  // both sides may begin it
   CHECK(pair.both_up());
   CHECK(pair.difference() == "");
   CHECK(pair.a.child_closed.empty());
