@@ -245,7 +245,7 @@ void Tunnel::on_closed(Ike& ike, const ike::Reason& reason, Time now, Actions& o
     if (another) {
       say(out, ike::Notice::Level::warning, "a new IKE SA beside the one in use did not come up: " + reason.text);
     } else {
-      give_reason(reason, now, out);
+      give_reason_of_attempt(reason, now, out);
     }
     return;
   }
