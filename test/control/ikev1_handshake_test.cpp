@@ -311,7 +311,7 @@ TEST_CASE("IKEv1 handshake: proposals, selectors and PFS that do not meet are na
          s.config.legacy = true;
          s.config.esp.proposals = {is_b ? "aes128-sha1-modp2048" : "aes128-sha1-modp1024"};
        },
-       "PFS group", "key exchange (ours modp2048, theirs modp1024)"},
+       "PFS group", "PFS group (ours modp2048, theirs modp1024)"},
       {[](ike::PeerSettings& s, bool is_b) {
          if (is_b) s.children[0].selectors.remote = {conf::Selector::of(*conf::Prefix::parse("10.9.0.0/16"))};
        },

@@ -198,7 +198,7 @@ TEST_CASE("A refusal names each field that differs, both sides' values, and the 
   r = refused({esp("aes256gcm16-noesn")}, {esp("aes256gcm16-esn")});
   CHECK(has(r.text, "differ in extended sequence numbers (ours off, theirs on):"));
   r = refused({esp("aes256gcm16-modp2048")}, {esp("aes256gcm16")});
-  CHECK(has(r.text, "differ in key exchange (ours modp2048, theirs none):"));
+  CHECK(has(r.text, "differ in PFS group (ours modp2048, theirs none):"));
   r = refused({esp("aes256gcm16")}, {ike("aes256gcm16-prfsha256-modp2048")});
   CHECK(has(r.text, "protocol (ours ESP, theirs IKE)"));
   r = refused({esp("aes256gcm16")}, {});
