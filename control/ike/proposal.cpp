@@ -200,7 +200,8 @@ class Comparer {
       c.prf = one_of("PRF", ours_.prf, theirs_.prf).value_or(Prf::none);
     }
     if (!options_.ignore_key_exchange) {
-      c.key_exchange = group(ours_.protocol == Protocol::esp ? "PFS group" : "key exchange", ours_.key_exchange, theirs_.key_exchange);
+      c.key_exchange = group(ours_.protocol == Protocol::esp ? "PFS group" : "key exchange", ours_.key_exchange,
+                             theirs_.key_exchange);
       for (std::size_t i = 0; i < kAdditionalKeyExchanges; ++i) {
         c.additional[i] =
             group("additional key exchange " + std::to_string(i + 1), ours_.additional[i], theirs_.additional[i]);
