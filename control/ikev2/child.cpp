@@ -265,12 +265,12 @@ void stop_outbound(Session& /*s*/, Child& child, Step& step) {
 }
 
 void use_outbound(Session& s, Child& child, Step& step) {
-  if (child.outbound) return;
+  if (child.outbound || child.spent) return;
   step.out.emplace_back(ike::UseOutbound{child.sa});
   for (Child& other : s.children) {
     if (&other != &child && other.sa->child == child.sa->child) stop_outbound(s, other, step);
   }
-  child.outbound = true;
+  child.outbound = child.spent = true;
 }
 
 void remove_child(Session& s, std::uint32_t spi_in, ike::Time grace, const ike::Reason& reason, Step& step) {
@@ -285,10 +285,18 @@ void remove_child(Session& s, std::uint32_t spi_in, ike::Time grace, const ike::
     if (c.replaced_by == spi_in) c.replaced_by = 0;  // what was to replace it is gone
   }
   const auto candidate = [&](const Child& c) { return c.sa->child == gone.sa->child && !c.closing && !c.redundant; };
-  auto heir = std::ranges::find_if(s.children, [&](const Child& c) { return candidate(c) && c.replaces == spi_in; });
-  if (heir == s.children.end()) heir = std::ranges::find_if(s.children, candidate);
-  const bool lives_on = heir != s.children.end();
-  if (gone.outbound && lives_on) use_outbound(s, *heir, step);
+  const auto fresh = [&](const Child& c) { return candidate(c) && !c.spent; };
+  auto heir = std::ranges::find_if(s.children, [&](const Child& c) { return fresh(c) && c.replaces == spi_in; });
+  if (heir == s.children.end()) heir = std::ranges::find_if(s.children, fresh);
+  const auto other = std::ranges::find_if(s.children, candidate);
+  const bool lives_on = other != s.children.end();
+  if (gone.outbound && heir != s.children.end()) {
+    use_outbound(s, *heir, step);
+  } else if (gone.outbound && lives_on) {
+    // The peer went back to an SA that we sent on before: no number is used twice under a key (RFC 4303 3.3.3),
+    // so it gets a successor first.
+    add_task(s, Task{.kind = Task::Kind::rekey_child, .slot = other->sa->child, .spi = other->sa->spi_in});
+  }
   stop_outbound(s, gone, step);
   step.out.emplace_back(ike::RemoveInbound{spi_in, gone.sa->child, grace});
   step.out.emplace_back(ike::ChildClosed{gone.sa->child, spi_in, reason, lives_on});

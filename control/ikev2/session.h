@@ -73,6 +73,7 @@ struct Task {
 struct Child {
   std::shared_ptr<const ike::ChildSa> sa;
   bool outbound = false;          // its slot's traffic leaves on it
+  bool spent = false;             // it did: used again, its sequence numbers would begin anew under the same keys
   bool closing = false;           // our DELETE for it is queued or on its way
   bool redundant = false;         // lost a rekey collision: its creator deletes it
   std::uint32_t replaces = 0;     // spi_in of the SA it was made to replace
