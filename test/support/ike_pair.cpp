@@ -236,6 +236,8 @@ void IkePair::carry_out(Side& side, ike::Effects& effects) {
                      write(side, "use " + hex(e.sa->spi_in) + " / " + hex(e.sa->spi_out));
                      if (!side.inbound.contains(e.sa->spi_in))
                        side.broken_rules.push_back("outbound without its inbound");
+                     if (!side.sent_on.insert(e.sa).second)
+                       side.broken_rules.push_back("an outbound SA taken up again: its numbers would begin anew");
                      side.outbound[e.sa->child] = e.sa;
                    },
                    [&](ike::RemoveInbound& e) {

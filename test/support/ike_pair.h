@@ -58,6 +58,7 @@ struct Side {
   };
   std::vector<Leaving> leaving;  // inbound SAs in their grace time
   std::map<ike::ChildSlot, std::shared_ptr<const ike::ChildSa>> outbound;
+  std::set<std::shared_ptr<const ike::ChildSa>> sent_on;  // every SA that was ever an outbound one
 
   // What came out, for the tests to look at.
   std::vector<ike::Reason> ike_closed, child_closed, child_failed, phase_one_lost;
