@@ -4,7 +4,7 @@
 #   sudo scripts/test.sh [--suite NAME]... [--long] [--jobs N] [--no-setup]
 #
 # Without --suite: all of them. --long repeats what the default run does a fifth of. --jobs: how many
-# tests and scenarios run side by side (2). --no-setup installs nothing; the build always runs.
+# tests and scenarios run side by side (3: they wait more than they compute). --no-setup installs nothing; the build always runs.
 # The last line is "N passed, N failed"; the exit code is 0 only where nothing failed and something passed.
 set -Eeuo pipefail
 
@@ -14,7 +14,7 @@ usage_error() { echo "test.sh: $*" >&2; exit 2; }
 is_suite() { [[ " ${suites[*]} " == *" $1 "* ]]; }
 
 cd "$(dirname "$0")/.."
-chosen=() jobs=2 setup=yes
+chosen=() jobs=3 setup=yes
 export CAUSEWAY_LONG=no
 while [[ $# -gt 0 ]]; do
   case $1 in
