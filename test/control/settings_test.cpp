@@ -58,7 +58,7 @@ TEST_CASE("A configuration becomes ports, peers, policies and routes") {
 TEST_CASE("A suite's engine may be pinned; what no engine has is named with its line") {
   const auto pinned = [](const std::string& crypto) {
     Ready r(kGood + ("crypto = ( { " + crypto + " } );\n"));
-    return prepare(r.config);
+    return prepare(r.config, {});
   };
   const auto good = pinned("suite = \"aes128-sha256\"; level = \"sse\"; api = \"split\";");
   REQUIRE(good);
