@@ -77,7 +77,7 @@ TEST_CASE("show adds identities, limits, counts and times to a tunnel's status")
   CHECK(at(t, "/result/ike/spi_responder") == R"("0x00000000000000ff")");
   CHECK(at(t, "/result/ike/remote_id") == R"("gw.example.net")");
   CHECK(at(t, "/result/negotiation_ms") == R"({"min":12,"avg":20,"max":31})");
-  CHECK(at(t, "/result/ike_sas") == R"({"created":4,"established":2})");
+  CHECK(at(t, "/result/ike_sas") == R"({"created":4,"established":2,"dropped":0})");
   CHECK(at(t, "/result/child_sas") == R"({"created":5,"established":3})");
   CHECK(at(t, "/result/dpd") == R"({"mode":"idle 30 s, retry 5 s, 5 tries","sent":8,"received":6})");
   CHECK(at(t, "/result/natt") == R"({"keepalives_sent":36,"peer_port":61002})");
