@@ -8,7 +8,8 @@ set -euo pipefail
 narrow() { ip -n "$LAB-wan" link set wanb mtu "$1"; } # MTU: of the link behind the router
 mtu_is() { [[ $(ctl_json "$1" 'j["children"][0]["mtu"]' show net) == "$2" ]]; } # SIDE MTU
 asks_and_knows() { # MTU
-  in_ns hosta ping -n -q -c 1 -W 1 -s 1400 10.20.1.2 >/dev/null || true
+  in_ns hosta ip route flush cache  # of what the case before taught the host
+  in_ns hosta ping -n -q -M do -c 1 -W 1 -s 1400 10.20.1.2 >/dev/null || true
   mtu_is gwa "$1"
 }
 mtu_between() { # SIDE LEAST MOST
