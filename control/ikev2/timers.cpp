@@ -48,7 +48,8 @@ void retransmit(Session& s, Step& step) {
     case ike::Retransmission::Due::send_again:
       return send_again(s, step);
     case ike::Retransmission::Due::give_up:
-      if (!resume_parked(s)) on_silence(s, step);
+      if (!resume_parked(s)) return on_silence(s, step);
+      return retransmit(s, step);  // that one may be due as well
   }
 }
 

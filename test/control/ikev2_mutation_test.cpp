@@ -52,7 +52,7 @@ TEST_CASE("IKEv2: cut and changed messages neither crash nor disturb an establis
   pair.run(Time{120'000});
   CHECK(pair.both_up());
   CHECK(pair.difference().empty());
-  CHECK(pair.stuck().empty());
+  CHECK(pair.stuck() == "");
   CHECK(pair.a.sas.size() == 1);
   CHECK(pair.b.sas.size() == 1);
 }
@@ -67,7 +67,7 @@ TEST_CASE("IKEv2: cut and changed messages in the middle of a handshake end in n
       for (const Bytes& v : variants(d.bytes)) pair.inject(d.to_b ? pair.b : pair.a, v);
     }
     pair.run(Time{300'000});
-    CHECK(pair.stuck().empty());
+    CHECK(pair.stuck() == "");
   }
 }
 
