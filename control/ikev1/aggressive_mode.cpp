@@ -48,10 +48,10 @@ void on_aggressive_2(Session& s, const Inbound& in, Step& step) {
   Handshake& h = *s.handshake;
   if (!take_phase1_answer(s, in, step)) return;
   if (!p.key_exchange || !p.nonce || p.ids.empty()) {
-    return unusable(s, reasons::incomplete(s, "KE, nonce or identity in its answer"), step);
+    return unusable(s, reasons::incomplete(s.peer_name(), "KE, nonce or identity in its answer"), step);
   }
   auto shared = h.agreement->finish(*p.key_exchange);
-  if (!shared) return unusable(s, reasons::bad_key_exchange(s, shared.error()), step);
+  if (!shared) return unusable(s, reasons::bad_key_exchange(s.peer_name(), shared.error()), step);
   h.public_r = *p.key_exchange;
   h.shared = std::move(*shared);
   h.nonces.responder = *p.nonce;
@@ -80,7 +80,7 @@ bool answer_aggressive_1(Session& s, const Inbound& in, const Transform& taken, 
     return false;
   };
   if (!p.key_exchange || !p.nonce || p.ids.empty()) {
-    return refuse(reasons::incomplete(s, "KE, nonce or identity in its first message"));
+    return refuse(reasons::incomplete(s.peer_name(), "KE, nonce or identity in its first message"));
   }
   // Nothing that a key could be guessed from for an identity that we do not know.
   const auto id = ike::Identity::decode(p.ids.front());
@@ -94,7 +94,7 @@ bool answer_aggressive_1(Session& s, const Inbound& in, const Transform& taken, 
 
   crypto::SystemKeyExchange exchange;
   auto response = exchange.respond(s.suite.key_exchange, *p.key_exchange);
-  if (!response) return refuse(reasons::bad_key_exchange(s, response.error()));
+  if (!response) return refuse(reasons::bad_key_exchange(s.peer_name(), response.error()));
   h.public_i = *p.key_exchange;
   h.public_r = std::move(response->public_value);
   h.shared = std::move(response->shared);

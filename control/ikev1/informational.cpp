@@ -93,7 +93,7 @@ void on_child_delete(Session& s, const DeletePayload& d, Step& step) {
     const Child* child = s.child_by_outbound(r.be32());
     if (child == nullptr) continue;
     const bool was_replaced = child->replaced_by != 0;
-    remove_child(s, child->sa->spi_in, kInboundGrace, was_replaced ? reasons::replaced() : reasons::closed_by_peer(s),
+    remove_child(s, child->sa->spi_in, kInboundGrace, was_replaced ? reasons::replaced() : reasons::closed_by_peer(s.peer_name()),
                  step);
   }
 }
@@ -229,7 +229,7 @@ void on_informational(Session& s, const Inbound& in, Step& step) {
   }
   const bool ends =
       std::ranges::any_of(p.deletes, [&](const DeletePayload& d) { return d.protocol == kIsakmp && names_us(s, d); });
-  if (ends) lose(s, reasons::closed_by_peer(s), step);
+  if (ends) lose(s, reasons::closed_by_peer(s.peer_name()), step);
 }
 
 void remember_hint(Session& s, const Payloads* payloads, bool undecryptable) {

@@ -71,11 +71,11 @@ void answer_main_1(Session& s, const Inbound& in, const Transform& taken, Step& 
 void on_main_3(Session& s, const Inbound& in, Step& step) {
   Handshake& h = *s.handshake;
   if (!in.payloads.key_exchange || !in.payloads.nonce) {
-    return unusable(s, reasons::incomplete(s, "KE or nonce in its third message"), step);
+    return unusable(s, reasons::incomplete(s.peer_name(), "KE or nonce in its third message"), step);
   }
   crypto::SystemKeyExchange exchange;
   auto response = exchange.respond(s.suite.key_exchange, *in.payloads.key_exchange);
-  if (!response) return unusable(s, reasons::bad_key_exchange(s, response.error()), step);
+  if (!response) return unusable(s, reasons::bad_key_exchange(s.peer_name(), response.error()), step);
   h.public_i = *in.payloads.key_exchange;
   h.public_r = std::move(response->public_value);
   h.shared = std::move(response->shared);
@@ -95,10 +95,10 @@ void on_main_3(Session& s, const Inbound& in, Step& step) {
 void on_main_4(Session& s, const Inbound& in, Step& step) {
   Handshake& h = *s.handshake;
   if (!in.payloads.key_exchange || !in.payloads.nonce) {
-    return unusable(s, reasons::incomplete(s, "KE or nonce in its fourth message"), step);
+    return unusable(s, reasons::incomplete(s.peer_name(), "KE or nonce in its fourth message"), step);
   }
   auto shared = h.agreement->finish(*in.payloads.key_exchange);
-  if (!shared) return unusable(s, reasons::bad_key_exchange(s, shared.error()), step);
+  if (!shared) return unusable(s, reasons::bad_key_exchange(s.peer_name(), shared.error()), step);
   h.public_r = *in.payloads.key_exchange;
   h.shared = std::move(*shared);
   h.nonces.responder = *in.payloads.nonce;

@@ -3,59 +3,18 @@
 #include <algorithm>
 #include <utility>
 
-#include "crypto/x509.h"
-
 namespace causeway::ikev1 {
 
-namespace {
-
-tl::expected<std::vector<ike::Proposal>, std::string> expressible(ike::Protocol protocol,
-                                                                  const std::vector<std::string>& texts, bool legacy) {
-  auto all = ike::parse_proposals(protocol, texts, legacy);
-  if (!all) return all;
-  for (const ike::Proposal& p : *all) {
-    if (std::string why = inexpressible(p); !why.empty()) return tl::make_unexpected(std::move(why));
-  }
-  return all;
-}
-
-}  // namespace
-
 tl::expected<Peer, std::string> Peer::resolve(std::shared_ptr<const ike::PeerSettings> settings) {
-  const conf::Tunnel& config = settings->config;
-  auto ike = expressible(ike::Protocol::ike, config.ike.proposals, config.legacy);
-  if (!ike) return tl::make_unexpected("ike.proposals: " + ike.error());
-  auto esp = expressible(ike::Protocol::esp, config.esp.proposals, config.legacy);
-  if (!esp) return tl::make_unexpected("esp.proposals: " + esp.error());
-
-  Peer peer;
-  peer.ike = std::move(*ike);
-  peer.esp = std::move(*esp);
-  peer.local_id = ike::Identity::of(settings->local.address);
-  if (!config.local_id.empty()) {
-    auto id = ike::Identity::parse(config.local_id);
-    if (!id) return tl::make_unexpected("local_id: " + id.error());
-    peer.local_id = std::move(*id);
+  auto parsed = ike::ResolvedPeer::of(std::move(settings));
+  if (!parsed) return tl::make_unexpected(std::move(parsed.error()));
+  for (const ike::Proposal& p : parsed->ike) {
+    if (std::string why = inexpressible(p); !why.empty()) return tl::make_unexpected("ike.proposals: " + why);
   }
-  if (config.local_id.empty() && settings->credential) {
-    // Where the certificate does not hold the address, we are its subject.
-    const crypto::Certificate& own = settings->credential->chain.front();
-    const crypto::ClaimedIdentity address{static_cast<std::uint8_t>(peer.local_id.type), peer.local_id.data};
-    if (own.refuses(address)) peer.local_id = ike::Identity::of_dn(own.subject_der());
+  for (const ike::Proposal& p : parsed->esp) {
+    if (std::string why = inexpressible(p); !why.empty()) return tl::make_unexpected("esp.proposals: " + why);
   }
-  if (settings->remote) peer.remote_id = ike::Identity::of(settings->remote->address);
-  if (!config.remote_id.empty()) {
-    auto id = ike::Identity::parse(config.remote_id);
-    if (!id) return tl::make_unexpected("remote_id: " + id.error());
-    peer.remote_id = std::move(*id);
-  }
-  peer.settings = std::move(settings);
-  return peer;
-}
-
-const ike::ChildSettings* Peer::child(ike::ChildSlot slot) const {
-  const auto it = std::ranges::find(settings->children, slot, &ike::ChildSettings::slot);
-  return it == settings->children.end() ? nullptr : &*it;
+  return Peer{std::move(*parsed)};
 }
 
 Lifetimes Peer::ike_lifetime() const {

@@ -1,4 +1,4 @@
-// A peer's settings with everything textual parsed: what the exchanges work with.
+// A peer's settings as the exchanges of IKEv1 read them.
 #pragma once
 
 #include <memory>
@@ -6,23 +6,14 @@
 #include <tl/expected.hpp>
 #include <vector>
 
-#include "control/ike/ids.h"
-#include "control/ike/ike_sa.h"
-#include "control/ike/proposal.h"
+#include "control/ike/resolved_peer.h"
 #include "control/ikev1/sa_payload.h"
 
 namespace causeway::ikev1 {
 
-struct Peer {
-  std::shared_ptr<const ike::PeerSettings> settings;
-  std::vector<ike::Proposal> ike, esp;
-  ike::Identity local_id;   // what we say
-  ike::Identity remote_id;  // what the peer must say; may be `any` or hold wildcards
-
+struct Peer : ike::ResolvedPeer {
   static tl::expected<Peer, std::string> resolve(std::shared_ptr<const ike::PeerSettings> settings);
 
-  [[nodiscard]] const conf::Tunnel& config() const { return settings->config; }
-  [[nodiscard]] const ike::ChildSettings* child(ike::ChildSlot slot) const;
   [[nodiscard]] bool aggressive() const { return config().ike.mode == conf::IkeMode::aggressive; }
   [[nodiscard]] AuthMethod auth() const {
     return config().auth == conf::AuthMethod::psk ? AuthMethod::psk : AuthMethod::rsa;

@@ -49,11 +49,11 @@ bool take_phase1_answer(Session& s, const Inbound& in, Step& step) {
     return false;
   };
   if (in.header.responder_spi == 0 || !in.payloads.sa) {
-    return unusable(reasons::incomplete(s, "its cookie or the SA payload"));
+    return unusable(reasons::incomplete(s.peer_name(), "its cookie or the SA payload"));
   }
   const auto answer = decode_phase1(*in.payloads.sa);
   if (!answer) return unusable(reasons::malformed(s, answer.error().text));
-  if (answer->size() != 1) return unusable(reasons::incomplete(s, "the one transform it takes"));
+  if (answer->size() != 1) return unusable(reasons::incomplete(s.peer_name(), "the one transform it takes"));
   if (answer->front().auth != s.peer.auth()) {
     return unusable(reasons::other_auth(s.peer_name(), s.peer.auth(), *answer));
   }

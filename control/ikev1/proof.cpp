@@ -44,7 +44,7 @@ std::vector<const Peer*> possible(const Session& s) {
 
 std::optional<ike::Reason> check_signature(const Session& s, const Peer& who, const ike::Identity& id,
                                            const Inbound& in) {
-  if (!in.payloads.signature) return reasons::incomplete(s, "its signature");
+  if (!in.payloads.signature) return reasons::incomplete(s.peer_name(), "its signature");
   if (!who.settings->trust) return reasons::internal("the tunnel's authorities are not loaded");
   std::vector<crypto::Certificate> sent;
   for (const ike::Bytes& body : in.payloads.certificates) {
@@ -101,7 +101,7 @@ std::optional<ike::Reason> check_proof(Session& s, const Inbound& in, Step& step
   if (!id) return reasons::malformed(s, id.error().text);
   if (!usual_ports(body)) step.debug("the identity of " + s.peer_name() + " names an odd protocol and port");
   if (!by_certificate(s.peer)) {  // the key first: a wrong identity is told to nobody without it
-    if (!in.payloads.hash) return reasons::incomplete(s, "its HASH");
+    if (!in.payloads.hash) return reasons::incomplete(s.peer_name(), "its HASH");
     if (!crypto::equal_constant_time(hash_of_proof(s, !s.initiator), *in.payloads.hash)) {
       return reasons::wrong_psk(s, false);
     }

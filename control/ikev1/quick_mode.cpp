@@ -113,17 +113,17 @@ namespace {
 // The child that the answer makes of our request, or why it makes none.
 tl::expected<Child, ike::Reason> take_answer(Session& s, Quick& q, const Inbound& in, Step& step) {
   const Payloads& p = in.payloads;
-  if (!p.sa || !p.nonce) return tl::make_unexpected(reasons::incomplete(s, "SA or nonce in quick mode"));
+  if (!p.sa || !p.nonce) return tl::make_unexpected(reasons::incomplete(s.peer_name(), "SA or nonce in quick mode"));
   const auto answer = decode_phase2(*p.sa);
   if (!answer) return tl::make_unexpected(reasons::malformed(s, answer.error().text));
-  if (answer->size() != 1) return tl::make_unexpected(reasons::incomplete(s, "the one transform it takes"));
+  if (answer->size() != 1) return tl::make_unexpected(reasons::incomplete(s.peer_name(), "the one transform it takes"));
   const Transform& taken = answer->front();
   const auto spi_out = spi_of(taken.spi);
-  if (!spi_out) return tl::make_unexpected(reasons::incomplete(s, "the SPI of its ESP SA"));
+  if (!spi_out) return tl::make_unexpected(reasons::incomplete(s.peer_name(), "the SPI of its ESP SA"));
   const auto choice = ike::accept_answer(q.proposals, suites_of(*answer));
   if (!choice) return tl::make_unexpected(choice.error());
   if (is_udp(taken.encapsulation) != s.udp_encap()) {
-    return tl::make_unexpected(reasons::incomplete(s, "the encapsulation mode that we offered"));
+    return tl::make_unexpected(reasons::incomplete(s.peer_name(), "the encapsulation mode that we offered"));
   }
   if (p.ids.size() == 2 && (p.ids[0] != q.id_ci || p.ids[1] != q.id_cr)) {
     // Not what we asked for: usable only where it lies inside.
@@ -135,9 +135,9 @@ tl::expected<Child, ike::Reason> take_answer(Session& s, Quick& q, const Inbound
   }
   crypto::Secret shared;
   if (q.agreement) {
-    if (!p.key_exchange) return tl::make_unexpected(reasons::incomplete(s, "the key exchange value for PFS"));
+    if (!p.key_exchange) return tl::make_unexpected(reasons::incomplete(s.peer_name(), "the key exchange value for PFS"));
     auto result = q.agreement->finish(*p.key_exchange);
-    if (!result) return tl::make_unexpected(reasons::bad_key_exchange(s, result.error()));
+    if (!result) return tl::make_unexpected(reasons::bad_key_exchange(s.peer_name(), result.error()));
     shared = std::move(*result);
   }
   q.nonces.responder = *p.nonce;
@@ -248,7 +248,7 @@ tl::expected<conf::SelectorSet, Refusal> wanted_selectors(const Session& s, cons
     return conf::SelectorSet{{host(in.local.address)}, {host(in.remote.address)}};
   }
   if (ids.size() != 2) {
-    return tl::make_unexpected(Refusal{Notify::payload_malformed, reasons::incomplete(s, "one of IDci and IDcr")});
+    return tl::make_unexpected(Refusal{Notify::payload_malformed, reasons::incomplete(s.peer_name(), "one of IDci and IDcr")});
   }
   const auto remote = decode_selector(ids[0]), local = decode_selector(ids[1]);
   if (!remote || !local) {
@@ -292,7 +292,7 @@ tl::expected<Taken, Refusal> select_transform(const Session& s, const Inbound& i
   if (!choice) return tl::make_unexpected(Refusal{Notify::no_proposal_chosen, choice.error()});
   const Transform& t = fitting[choice->theirs];
   const auto spi_out = spi_of(t.spi);
-  if (!spi_out) return tl::make_unexpected(Refusal{Notify::invalid_spi, reasons::incomplete(s, "the SPI of its SA")});
+  if (!spi_out) return tl::make_unexpected(Refusal{Notify::invalid_spi, reasons::incomplete(s.peer_name(), "the SPI of its SA")});
   return Taken{t, *choice, *spi_out};
 }
 
@@ -301,12 +301,12 @@ tl::expected<crypto::KeyResponse, Refusal> key_response(const Session& s, const 
                                                         const Inbound& in) {
   if (choice.key_exchange == crypto::KeyExchange::none) return crypto::KeyResponse{};
   if (!in.payloads.key_exchange) {
-    return tl::make_unexpected(Refusal{Notify::invalid_key_information, reasons::incomplete(s, "KE for PFS")});
+    return tl::make_unexpected(Refusal{Notify::invalid_key_information, reasons::incomplete(s.peer_name(), "KE for PFS")});
   }
   crypto::SystemKeyExchange exchange;
   auto response = exchange.respond(choice.key_exchange, *in.payloads.key_exchange);
   if (response) return std::move(*response);
-  return tl::make_unexpected(Refusal{Notify::invalid_key_information, reasons::bad_key_exchange(s, response.error())});
+  return tl::make_unexpected(Refusal{Notify::invalid_key_information, reasons::bad_key_exchange(s.peer_name(), response.error())});
 }
 
 // RESPONDER-LIFETIME where ours ends before what the peer offered (RFC 2407 4.6.3.1).

@@ -9,13 +9,9 @@ namespace causeway::ikev1::reasons {
 
 namespace {
 
-ike::Reason make(ike::Cause cause, std::string text) { return {cause, std::move(text), {}, {}, {}}; }
-
-std::string seconds(ike::Time t) { return std::to_string((t.count() + 500) / 1000) + " s"; }
-
-std::string id_with_type(const ike::Identity& id) {
-  return id.type == ike::IdType::any ? "anybody" : id.type_name() + " " + id.str();
-}
+using ike::reasons::id_with_type;
+using ike::reasons::make;
+using ike::reasons::seconds;
 
 std::string mode_name(bool aggressive) { return aggressive ? "aggressive" : "main"; }
 
@@ -119,30 +115,9 @@ ike::Reason unproven(const Session& s, ike::Time waited, int sent) {
 
 }  // namespace
 
-ike::Reason internal(std::string what) { return make(ike::Cause::internal, "this gateway failed: " + std::move(what)); }
-
-ike::Reason no_spi() {
-  return make(ike::Cause::resources, "no SPI is left for another SA: fewer children, or a larger SA table, are needed");
-}
-
 ike::Reason malformed(const Session& s, const std::string& what) {
   return make(ike::Cause::syntax, s.peer_name() + " sent a message that is not IKEv1 (" + what +
                                       "): update the peer or report it to its maker");
-}
-
-ike::Reason incomplete(const Session& s, const std::string& missing) {
-  return make(ike::Cause::syntax,
-              s.peer_name() + " left out " + missing + ": update the peer or report it to its maker");
-}
-
-ike::Reason bad_key_exchange(const Session& s, const std::string& what) {
-  return make(ike::Cause::invalid_ke,
-              s.peer_name() + " sent a key exchange value that must not be used (" + what + "): update the peer");
-}
-
-ike::Reason only_initiator() {
-  return make(ike::Cause::no_config_for_peer,
-              "every tunnel to this peer has role = initiator: set role = both to be called by it");
 }
 
 ike::Reason other_auth(const std::string& peer, AuthMethod ours, std::span<const Transform> theirs) {
@@ -186,18 +161,9 @@ ike::Reason bad_certificate(const Session& s, const std::string& why) {
 }
 
 ike::Reason wrong_identity(const Session& s, std::span<const Peer> expected, const ike::Identity& got) {
-  std::string wanted;
-  for (const Peer& p : expected) wanted += (wanted.empty() ? "" : " or ") + id_with_type(p.remote_id);
-  std::string text = s.peer_name() + " calls itself " + id_with_type(got) + ", expected " + wanted +
-                     ": set remote_id = \"" + got.str() + "\" here, or the peer's own identity to " +
-                     (expected.empty() ? "that" : expected.front().remote_id.str());
-  if (s.nat_peer && (got.type == ike::IdType::ipv4 || got.type == ike::IdType::ipv6)) {
-    text += " (it is behind a NAT and says its inside address)";
-  }
-  ike::Reason r = make(ike::Cause::wrong_identity, std::move(text));
-  r.ours = wanted;
-  r.theirs = id_with_type(got);
-  return r;
+  std::vector<ike::Identity> wanted;
+  for (const Peer& p : expected) wanted.push_back(p.remote_id);
+  return ike::reasons::wrong_identity(s.peer_name(), s.nat_peer, wanted, got);
 }
 
 ike::Reason half_open(const Session& s, ike::Time waited) {
@@ -206,15 +172,6 @@ ike::Reason half_open(const Session& s, ike::Time waited) {
                                            ": UDP 4500 or large datagrams may not pass");
 }
 
-ike::Reason expired(std::string what) {
-  return make(ike::Cause::expired,
-              std::move(what) + " reached its lifetime and could not be rekeyed: look for refused rekeys in the log");
-}
-ike::Reason closed_by_us() { return make(ike::Cause::closed_by_us, "closed by this side"); }
-ike::Reason closed_by_peer(const Session& s) {
-  return make(ike::Cause::closed_by_peer, "the peer (" + s.peer_name() + ") closed it: its log says why");
-}
-ike::Reason replaced() { return make(ike::Cause::replaced, "replaced by a rekey"); }
 ike::Reason initial_contact(const Session& s) {
   return make(ike::Cause::replaced, s.peer_name() + " began anew and knows of nothing older (INITIAL_CONTACT)");
 }

@@ -5,27 +5,28 @@
 #include <span>
 #include <string>
 
+#include "control/ike/reasons.h"
 #include "control/ikev1/session.h"
 
 namespace causeway::ikev1::reasons {
 
 // --- we know ------------------------------------------------------------------------------------------
-ike::Reason internal(std::string what);
-ike::Reason no_spi();
+using ike::reasons::bad_key_exchange;
+using ike::reasons::closed_by_peer;
+using ike::reasons::closed_by_us;
+using ike::reasons::expired;
+using ike::reasons::incomplete;
+using ike::reasons::internal;
+using ike::reasons::no_spi;
+using ike::reasons::only_initiator;
+using ike::reasons::replaced;
 ike::Reason malformed(const Session& s, const std::string& what);
-ike::Reason incomplete(const Session& s, const std::string& missing);
-ike::Reason bad_key_exchange(const Session& s, const std::string& what);
-ike::Reason only_initiator();
 ike::Reason other_auth(const std::string& peer, AuthMethod ours, std::span<const Transform> theirs);
 ike::Reason other_mode(const std::string& peer, bool theirs_aggressive);
 ike::Reason wrong_psk(const Session& s, bool undecryptable);
 ike::Reason bad_certificate(const Session& s, const std::string& why);  // or signature
 ike::Reason wrong_identity(const Session& s, std::span<const Peer> expected, const ike::Identity& got);
 ike::Reason half_open(const Session& s, ike::Time waited);
-ike::Reason expired(std::string what);
-ike::Reason closed_by_us();
-ike::Reason closed_by_peer(const Session& s);
-ike::Reason replaced();
 ike::Reason initial_contact(const Session& s);
 ike::Reason quick_hash(const Session& s);
 ike::Reason not_confirmed(const Session& s);

@@ -142,11 +142,11 @@ void add_offer_selectors(ike::PayloadChain& chain, const ChildOffer& offer) {
 tl::expected<Child, ike::Reason> take_answer(Session& s, ChildOffer& offer, const ike::Payloads& answer,
                                              const Nonces& nonces, bool in_ike_auth, ike::Time now) {
   if (!answer.sa || !answer.ts_initiator || !answer.ts_responder) {
-    return tl::make_unexpected(reasons::incomplete(s, "the child's SA and traffic selectors"));
+    return tl::make_unexpected(reasons::incomplete(s.peer_name(), "the child's SA and traffic selectors"));
   }
   const auto decoded = decode_sa(*answer.sa);
   if (!decoded || decoded->size() != 1 || decoded->front().child_spi() == 0) {
-    return tl::make_unexpected(reasons::incomplete(s, "one ESP proposal with its SPI"));
+    return tl::make_unexpected(reasons::incomplete(s.peer_name(), "one ESP proposal with its SPI"));
   }
   const auto choice =
       ike::accept_answer(offer.proposals, only_proposals(*decoded), {.ignore_key_exchange = in_ike_auth});
@@ -159,10 +159,10 @@ tl::expected<Child, ike::Reason> take_answer(Session& s, ChildOffer& offer, cons
   if (choice->key_exchange != crypto::KeyExchange::none && !in_ike_auth) {
     if (!answer.key_exchange || !offer.agreement || answer.key_exchange->group != offer.agreement->id() ||
         choice->key_exchange != offer.agreement->id()) {
-      return tl::make_unexpected(reasons::incomplete(s, "a key exchange value of the group it chose"));
+      return tl::make_unexpected(reasons::incomplete(s.peer_name(), "a key exchange value of the group it chose"));
     }
     auto result = offer.agreement->finish(answer.key_exchange->value);
-    if (!result) return tl::make_unexpected(reasons::bad_key_exchange(s, result.error()));
+    if (!result) return tl::make_unexpected(reasons::bad_key_exchange(s.peer_name(), result.error()));
     shared = std::move(*result);
   }
   Child child = make_child(s, {offer.slot, offer.part_of}, *choice, offer.spi, decoded->front().child_spi(), std::move(*selectors),
@@ -198,7 +198,7 @@ tl::expected<crypto::Secret, Refusal> exchange_keys(const Session& s, crypto::Ke
   }
   crypto::SystemKeyExchange exchange;
   auto response = exchange.respond(group, theirs->value);
-  if (!response) return refusal(ike::NotifyType::invalid_syntax, reasons::bad_key_exchange(s, response.error()));
+  if (!response) return refusal(ike::NotifyType::invalid_syntax, reasons::bad_key_exchange(s.peer_name(), response.error()));
   answer.key_exchange = ike::KeyExchangePayload{group, std::move(response->public_value)};
   return std::move(response->shared);
 }

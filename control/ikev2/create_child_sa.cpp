@@ -233,7 +233,7 @@ void on_child_response(Session& s, const Inbound& in, Step& step) {
     step.warn(reason.text);
     if (done.task.kind == Task::Kind::create_child) step.out.emplace_back(ike::ChildFailed{offer.slot, reason});
   };
-  if (!in.payloads.nonce) return unusable(reasons::incomplete(s, "the nonce of CREATE_CHILD_SA"));
+  if (!in.payloads.nonce) return unusable(reasons::incomplete(s.peer_name(), "the nonce of CREATE_CHILD_SA"));
   const Nonces nonces{offer.nonce, *in.payloads.nonce};
   auto child = take_answer(s, offer, in.payloads, nonces, false, step.now);
   if (!child) return unusable(child.error());
@@ -241,7 +241,7 @@ void on_child_response(Session& s, const Inbound& in, Step& step) {
     // The answer came late: the peer made the child and deleted it again.
     s.env->release_spi(offer.spi);
     if (done.task.kind == Task::Kind::create_child) {
-      step.out.emplace_back(ike::ChildFailed{offer.slot, reasons::closed_by_peer(s)});
+      step.out.emplace_back(ike::ChildFailed{offer.slot, reasons::closed_by_peer(s.peer_name())});
     }
     return;
   }

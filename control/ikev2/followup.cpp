@@ -59,12 +59,12 @@ void on_followup_response(Session& s, const Inbound& in, Step& step) {
     return retry_later(s, std::exchange(s.pending, std::nullopt)->task, step);
   }
   auto shared = f.agreement->finish(theirs->value);
-  if (!shared) return close_politely(s, reasons::bad_key_exchange(s, shared.error()), step);
+  if (!shared) return close_politely(s, reasons::bad_key_exchange(s.peer_name(), shared.error()), step);
   f.made.more.append(shared->bytes());
   ++f.round;
   if (f.round < f.rounds.size()) {
     auto link = link_of(in.payloads);
-    if (!link) return close_politely(s, reasons::incomplete(s, "ADDITIONAL_KEY_EXCHANGE for the next round"), step);
+    if (!link) return close_politely(s, reasons::incomplete(s.peer_name(), "ADDITIONAL_KEY_EXCHANGE for the next round"), step);
     f.link = std::move(*link);
     send_followup(s, step);
     return;

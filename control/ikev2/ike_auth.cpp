@@ -123,7 +123,7 @@ void on_ike_auth_response(Session& s, const Inbound& in, Step& step) {
     const auto* error = p.error();
     return doubt(s,
                  error != nullptr ? reasons::peer_refused(s, error->type)
-                                  : reasons::incomplete(s, "IDr and AUTH in the answer to IKE_AUTH"),
+                                  : reasons::incomplete(s.peer_name(), "IDr and AUTH in the answer to IKE_AUTH"),
                  false, step);
   }
   s.id_remote = *p.id_responder;

@@ -107,21 +107,21 @@ bool take_init_answer(Session& s, const Inbound& in, Step& step) {
   };
   const auto& p = in.payloads;
   if (in.header.responder_spi == 0 || !p.sa || !p.key_exchange || !p.nonce) {
-    return unusable(reasons::incomplete(s, "SA, KE and nonce in the answer to IKE_SA_INIT"));
+    return unusable(reasons::incomplete(s.peer_name(), "SA, KE and nonce in the answer to IKE_SA_INIT"));
   }
   const auto answer = decode_sa(*p.sa);
   if (!answer) return unusable(reasons::malformed(s, answer.error().text));
   const auto choice = ike::accept_answer(s.peer.ike, only_proposals(*answer));
   if (!choice) return unusable(choice.error());
   if (!additional_rounds(*choice).empty() && p.find(ike::NotifyType::intermediate_exchange_supported) == nullptr) {
-    return unusable(reasons::incomplete(s, "INTERMEDIATE_EXCHANGE_SUPPORTED, which its choice needs"));
+    return unusable(reasons::incomplete(s.peer_name(), "INTERMEDIATE_EXCHANGE_SUPPORTED, which its choice needs"));
   }
   const InitTry* own = tried(h, p.key_exchange->group);
   if (own == nullptr || choice->key_exchange != own->agreement->id()) {
-    return unusable(reasons::incomplete(s, "a key exchange value of the group we sent"));
+    return unusable(reasons::incomplete(s.peer_name(), "a key exchange value of the group we sent"));
   }
   const auto shared = own->agreement->finish(p.key_exchange->value);
-  if (!shared) return unusable(reasons::bad_key_exchange(s, shared.error()));
+  if (!shared) return unusable(reasons::bad_key_exchange(s.peer_name(), shared.error()));
 
   s.suite = *choice;
   s.spi_r = in.header.responder_spi;

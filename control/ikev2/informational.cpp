@@ -48,7 +48,7 @@ void on_child_deletes(Session& s, const Inbound& in, Step& step) {
   ike::PayloadChain chain;
   if (!named.empty()) add_delete(chain, {ike::Protocol::esp, named});
   send_reply(s, in, chain, step);
-  const ike::Reason reason = reasons::closed_by_peer(s);
+  const ike::Reason reason = reasons::closed_by_peer(s.peer_name());
   for (const std::uint32_t spi : gone) remove_child(holder, spi, kInboundGrace, reason, step);
 }
 
@@ -86,7 +86,7 @@ void on_informational_request(Session& s, const Inbound& in, Step& step) {
   if (closes || (error != nullptr && error->type == ike::NotifyType::authentication_failed)) {
     send_reply(s, in, {}, step);
     // A peer that does not believe our proof says so in an exchange of its own (2.21.2).
-    ike::Reason reason = error != nullptr ? reasons::peer_refused(s, error->type) : reasons::closed_by_peer(s);
+    ike::Reason reason = error != nullptr ? reasons::peer_refused(s, error->type) : reasons::closed_by_peer(s.peer_name());
     if (s.replaced) reason = reasons::replaced();
     if (s.close_reason) reason = *s.close_reason;
     return finish(s, std::move(reason), step);

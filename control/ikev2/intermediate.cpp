@@ -75,11 +75,11 @@ void on_intermediate_response(Session& s, const Inbound& in, Step& step) {
     const auto* error = in.payloads.error();
     return doubt(s,
                  error != nullptr ? reasons::peer_refused(s, error->type)
-                                  : reasons::incomplete(s, "a key exchange value in its IKE_INTERMEDIATE"),
+                                  : reasons::incomplete(s.peer_name(), "a key exchange value in its IKE_INTERMEDIATE"),
                  false, step);
   }
   const auto shared = h.keyed.agreement->finish(theirs->value);
-  if (!shared) return doubt(s, reasons::bad_key_exchange(s, shared.error()), false, step);
+  if (!shared) return doubt(s, reasons::bad_key_exchange(s.peer_name(), shared.error()), false, step);
   absorb(h.keyed.intermediate_r, s.suite.prf, s.keys.pr, in.header, in.first_inside, in.inside);
   if (!renew_keys(s, *shared)) return finish(s, reasons::internal("no cipher for the new keys"), step);
   ++h.keyed.round;
@@ -100,7 +100,7 @@ void on_intermediate_request(Session& s, const Inbound& in, Step& step) {
   }
   crypto::SystemKeyExchange exchange;
   auto response = exchange.respond(theirs->group, theirs->value);
-  if (!response) return refuse(reasons::bad_key_exchange(s, response.error()));
+  if (!response) return refuse(reasons::bad_key_exchange(s.peer_name(), response.error()));
   absorb(h.keyed.intermediate_i, s.suite.prf, s.keys.pi, in.header, in.first_inside, in.inside);
   ike::PayloadChain chain;
   chain.add(ike::PayloadType::key_exchange,

@@ -3,40 +3,12 @@
 #include <algorithm>
 #include <utility>
 
-#include "crypto/x509.h"
-
 namespace causeway::ikev2 {
 
 tl::expected<Peer, std::string> Peer::resolve(std::shared_ptr<const ike::PeerSettings> settings) {
-  const conf::Tunnel& config = settings->config;
-  auto ike = ike::parse_proposals(ike::Protocol::ike, config.ike.proposals, config.legacy);
-  if (!ike) return tl::make_unexpected("ike.proposals: " + ike.error());
-  auto esp = ike::parse_proposals(ike::Protocol::esp, config.esp.proposals, config.legacy);
-  if (!esp) return tl::make_unexpected("esp.proposals: " + esp.error());
-
-  Peer peer;
-  peer.ike = std::move(*ike);
-  peer.esp = std::move(*esp);
-  peer.local_id = ike::Identity::of(settings->local.address);
-  if (!config.local_id.empty()) {
-    auto id = ike::Identity::parse(config.local_id);
-    if (!id) return tl::make_unexpected("local_id: " + id.error());
-    peer.local_id = std::move(*id);
-  }
-  if (config.local_id.empty() && settings->credential) {
-    // Where the certificate does not hold the address, we are its subject.
-    const crypto::Certificate& own = settings->credential->chain.front();
-    const crypto::ClaimedIdentity address{static_cast<std::uint8_t>(peer.local_id.type), peer.local_id.data};
-    if (own.refuses(address)) peer.local_id = ike::Identity::of_dn(own.subject_der());
-  }
-  if (settings->remote) peer.remote_id = ike::Identity::of(settings->remote->address);
-  if (!config.remote_id.empty()) {
-    auto id = ike::Identity::parse(config.remote_id);
-    if (!id) return tl::make_unexpected("remote_id: " + id.error());
-    peer.remote_id = std::move(*id);
-  }
-  peer.settings = std::move(settings);
-  return peer;
+  auto parsed = ike::ResolvedPeer::of(std::move(settings));
+  if (!parsed) return tl::make_unexpected(std::move(parsed.error()));
+  return Peer{std::move(*parsed)};
 }
 
 std::vector<ike::Proposal> Peer::esp_with_pfs(crypto::KeyExchange ike_group) const {
@@ -62,11 +34,6 @@ std::vector<ike::Proposal> Peer::esp_without_ke() const {
     if (std::ranges::find(out, bare) == out.end()) out.push_back(std::move(bare));
   }
   return out;
-}
-
-const ike::ChildSettings* Peer::child(ike::ChildSlot slot) const {
-  const auto it = std::ranges::find(settings->children, slot, &ike::ChildSettings::slot);
-  return it == settings->children.end() ? nullptr : &*it;
 }
 
 }  // namespace causeway::ikev2

@@ -9,13 +9,9 @@ namespace causeway::ikev2::reasons {
 
 namespace {
 
-ike::Reason make(ike::Cause cause, std::string text) { return {cause, std::move(text), {}, {}, {}}; }
-
-std::string seconds(ike::Time t) { return std::to_string((t.count() + 500) / 1000) + " s"; }
-
-std::string id_with_type(const ike::Identity& id) {
-  return id.type == ike::IdType::any ? "anybody" : id.type_name() + " " + id.str();
-}
+using ike::reasons::id_with_type;
+using ike::reasons::make;
+using ike::reasons::seconds;
 
 // What can make a peer refuse our proof, most likely first.
 std::vector<std::string> refusal_candidates_of_certificate(const Session& s) {
@@ -98,25 +94,9 @@ ike::Reason init_refused(const Session& s, ike::NotifyType type) {
 
 }  // namespace
 
-ike::Reason internal(std::string what) { return make(ike::Cause::internal, "this gateway failed: " + std::move(what)); }
-
-ike::Reason no_spi() {
-  return make(ike::Cause::resources, "no SPI is left for another SA: fewer children, or a larger SA table, are needed");
-}
-
 ike::Reason malformed(const Session& s, const std::string& what) {
   return make(ike::Cause::syntax, s.peer_name() + " sent a message that is not IKEv2 (" + what +
                                       "): update the peer or report it to its maker");
-}
-
-ike::Reason incomplete(const Session& s, const std::string& missing) {
-  return make(ike::Cause::syntax,
-              s.peer_name() + " left out " + missing + ": update the peer or report it to its maker");
-}
-
-ike::Reason bad_key_exchange(const Session& s, const std::string& what) {
-  return make(ike::Cause::invalid_ke,
-              s.peer_name() + " sent a key exchange value that must not be used (" + what + "): update the peer");
 }
 
 ike::Reason foreign_group(const Session& s, crypto::KeyExchange wanted) {
@@ -133,11 +113,6 @@ ike::Reason other_group(const Session& s, crypto::KeyExchange ours) {
                                                    ike::name(ours) + ": it is asked to try again with that one");
   r.ours = ike::name(ours);
   return r;
-}
-
-ike::Reason only_initiator() {
-  return make(ike::Cause::no_config_for_peer,
-              "every tunnel to this peer has role = initiator: set role = both to be called by it");
 }
 
 ike::Reason no_intermediate(const conf::IpAddress& peer) {
@@ -171,18 +146,9 @@ ike::Reason wrong_psk(const Session& s, const Peer& peer) {
 }
 
 ike::Reason wrong_identity(const Session& s, std::span<const Peer> expected, const ike::Identity& got) {
-  std::string wanted;
-  for (const Peer& p : expected) wanted += (wanted.empty() ? "" : " or ") + id_with_type(p.remote_id);
-  std::string text = s.peer_name() + " calls itself " + id_with_type(got) + ", expected " + wanted +
-                     ": set remote_id = \"" + got.str() + "\" here, or the peer's own identity to " +
-                     (expected.empty() ? "that" : expected.front().remote_id.str());
-  if (s.nat_peer && (got.type == ike::IdType::ipv4 || got.type == ike::IdType::ipv6)) {
-    text += " (it is behind a NAT and says its inside address)";
-  }
-  ike::Reason r = make(ike::Cause::wrong_identity, std::move(text));
-  r.ours = wanted;
-  r.theirs = id_with_type(got);
-  return r;
+  std::vector<ike::Identity> wanted;
+  for (const Peer& p : expected) wanted.push_back(p.remote_id);
+  return ike::reasons::wrong_identity(s.peer_name(), s.nat_peer, wanted, got);
 }
 
 ike::Reason other_auth_method(const Session& s, const Peer& peer, ike::AuthPayload::Method theirs) {
@@ -235,19 +201,10 @@ ike::Reason half_open(const Session& s, ike::Time waited) {
   return r;
 }
 
-ike::Reason expired(std::string what) {
-  return make(ike::Cause::expired,
-              std::move(what) + " reached its lifetime and could not be rekeyed: look for refused rekeys in the log");
-}
-ike::Reason closed_by_us() { return make(ike::Cause::closed_by_us, "closed by this side"); }
-ike::Reason closed_by_peer(const Session& s) {
-  return make(ike::Cause::closed_by_peer, "the peer (" + s.peer_name() + ") closed it: its log says why");
-}
 ike::Reason out_of_step(const Session& s) {
   return make(ike::Cause::child_refused,
               "this side and " + s.peer_name() + " no longer agree on what is established: it is begun anew");
 }
-ike::Reason replaced() { return make(ike::Cause::replaced, "replaced by a rekey"); }
 
 ike::Reason peer_refused(const Session& s, ike::NotifyType type) {
   switch (type) {

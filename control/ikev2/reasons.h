@@ -5,20 +5,25 @@
 #include <span>
 #include <string>
 
+#include "control/ike/reasons.h"
 #include "control/ikev2/session.h"
 #include "crypto/x509.h"
 
 namespace causeway::ikev2::reasons {
 
 // --- we know the cause ---------------------------------------------------------------------------------
-ike::Reason internal(std::string what);
-ike::Reason no_spi();
+using ike::reasons::bad_key_exchange;
+using ike::reasons::closed_by_peer;
+using ike::reasons::closed_by_us;
+using ike::reasons::expired;
+using ike::reasons::incomplete;
+using ike::reasons::internal;
+using ike::reasons::no_spi;
+using ike::reasons::only_initiator;
+using ike::reasons::replaced;
 ike::Reason malformed(const Session& s, const std::string& what);
-ike::Reason incomplete(const Session& s, const std::string& missing);
-ike::Reason bad_key_exchange(const Session& s, const std::string& what);
 ike::Reason foreign_group(const Session& s, crypto::KeyExchange wanted);
 ike::Reason other_group(const Session& s, crypto::KeyExchange ours);
-ike::Reason only_initiator();
 ike::Reason no_intermediate(const conf::IpAddress& peer);
 ike::Reason no_ppk(const Session& s);
 ike::Reason other_ppk(const Session& s, const Peer& peer, const std::string& theirs);
@@ -30,10 +35,6 @@ ike::Reason bad_signature(const Session& s, const std::string& subject, const cr
 ike::Reason cannot_sign(const Session& s, const crypto::SignatureError& error);
 ike::Reason wants_eap(const Session& s);
 ike::Reason half_open(const Session& s, ike::Time waited);
-ike::Reason expired(std::string what);
-ike::Reason closed_by_us();
-ike::Reason closed_by_peer(const Session& s);
-ike::Reason replaced();
 ike::Reason out_of_step(const Session& s);
 
 // --- the peer knows, and we rank what it can have been ----------------------------------------------

@@ -101,19 +101,19 @@ void on_refusal(Session& s, Pending done, const ike::NotifyPayload& error, Step&
 tl::expected<RekeyedIke, ike::Reason> read_answer(Session& s, Pending& done, const Inbound& in) {
   const auto& p = in.payloads;
   if (!p.sa || !p.nonce || !p.key_exchange) {
-    return tl::make_unexpected(reasons::incomplete(s, "SA, nonce or KE of an IKE rekey"));
+    return tl::make_unexpected(reasons::incomplete(s.peer_name(), "SA, nonce or KE of an IKE rekey"));
   }
   const auto answer = decode_sa(*p.sa);
   if (!answer || answer->size() != 1 || answer->front().ike_spi() == 0) {
-    return tl::make_unexpected(reasons::incomplete(s, "one IKE proposal with its SPI"));
+    return tl::make_unexpected(reasons::incomplete(s.peer_name(), "one IKE proposal with its SPI"));
   }
   const auto choice = ike::accept_answer(s.peer.ike, only_proposals(*answer));
   if (!choice) return tl::make_unexpected(choice.error());
   if (p.key_exchange->group != done.ike.agreement->id() || choice->key_exchange != done.ike.agreement->id()) {
-    return tl::make_unexpected(reasons::incomplete(s, "a key exchange value of the group we sent"));
+    return tl::make_unexpected(reasons::incomplete(s.peer_name(), "a key exchange value of the group we sent"));
   }
   auto shared = done.ike.agreement->finish(p.key_exchange->value);
-  if (!shared) return tl::make_unexpected(reasons::bad_key_exchange(s, shared.error()));
+  if (!shared) return tl::make_unexpected(reasons::bad_key_exchange(s.peer_name(), shared.error()));
   return RekeyedIke{
       true, done.ike.spi, answer->front().ike_spi(), *choice, {done.ike.nonce, *p.nonce}, std::move(*shared), {}};
 }
@@ -159,7 +159,7 @@ bool busy_with_children(const Session& s) {
 void begin_followups(Session& s, Pending done, RekeyedIke made, const Inbound& in, Step& step) {
   const auto* link = in.payloads.find(ike::NotifyType::additional_key_exchange);
   if (link == nullptr) {
-    return close_politely(s, reasons::incomplete(s, "ADDITIONAL_KEY_EXCHANGE, which its choice needs"), step);
+    return close_politely(s, reasons::incomplete(s.peer_name(), "ADDITIONAL_KEY_EXCHANGE, which its choice needs"), step);
   }
   Followup& f = done.ike.followup.emplace();
   f.rounds = additional_rounds(made.suite);
