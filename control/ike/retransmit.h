@@ -29,6 +29,7 @@ class Retransmission {
   Due poll(Time now);
   [[nodiscard]] Time deadline() const { return due_; }
   [[nodiscard]] int transmissions() const { return transmissions_; }
+  [[nodiscard]] Time total() const { return schedule_.total(); }
 
  private:
   RetransmitSchedule schedule_;

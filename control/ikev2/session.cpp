@@ -16,6 +16,7 @@ namespace {
 // A first answer is not worth waiting for as long as one of a peer that is known to live: 2, 3.6, 6.5, 8, 8 s.
 constexpr ike::RetransmitSchedule kHandshake{ike::Time{2000}, 180, ike::Time{8000}, 5};
 constexpr ike::Time kLongestWait{10000};
+constexpr ike::Time kFirstWait{1000};
 constexpr int kTriesBeforeSmaller = 3;  // transmissions of a request in pieces
 
 // The waiting time of a task that the peer asked us to try later: 2 to 6 s, so that both ends differ.
@@ -51,6 +52,13 @@ ike::RetransmitSchedule liveness_schedule(const conf::Dpd& dpd) {
   return {first, kHandshake.growth_percent, std::max(kLongestWait, first), std::max(dpd.tries, 1)};
 }
 
+ike::RetransmitSchedule exchange_schedule(const conf::Dpd& dpd) {
+  const ike::RetransmitSchedule liveness = liveness_schedule(dpd);
+  ike::RetransmitSchedule s{kFirstWait, kHandshake.growth_percent, std::max(liveness.first, kFirstWait), 1};
+  while (s.total() < liveness.total()) ++s.tries;
+  return s;
+}
+
 ike::Header header_of(const Session& s, ike::Exchange exchange, bool response, std::uint32_t id) {
   ike::Header h;
   h.initiator_spi = s.spi_i;
@@ -70,9 +78,11 @@ void send_datagrams(Session& s, const Datagrams& datagrams, const conf::Endpoint
 void send_request(Session& s, ike::Exchange exchange, const ike::PayloadChain& payloads, Step& step) {
   const ike::Header header = header_of(s, exchange, false, s.requests.next_id());
   Datagrams datagrams = s.protection->seal(header, payloads, s.env->random(), message_limit(s));
-  const auto schedule = s.stage == Stage::established || s.stage == Stage::closing
-                            ? liveness_schedule(s.peer.config().ike.dpd)
-                            : handshake_schedule();
+  const bool established = s.stage == Stage::established || s.stage == Stage::closing;
+  const bool asks_only = exchange == ike::Exchange::informational && payloads.empty();
+  const auto schedule = !established ? handshake_schedule()
+                        : asks_only  ? liveness_schedule(s.peer.config().ike.dpd)
+                                     : exchange_schedule(s.peer.config().ike.dpd);
   send_datagrams(s, datagrams, s.local, s.trial.value_or(s.remote), step);
   s.fragmented.reset();
   if (datagrams.size() > 1) s.fragmented = Unsealed{exchange, payloads};

@@ -301,7 +301,11 @@ ike::Bytes fresh_nonce(Session& s);
 std::uint64_t fresh_ike_spi(ike::Environment& env);
 
 ike::RetransmitSchedule handshake_schedule();
+// Of a request that only asks whether the peer lives: as often as `dpd` says.
 ike::RetransmitSchedule liveness_schedule(const conf::Dpd& dpd);
+// Of any other request on an established IKE SA: given up no sooner, but sent oftener, for a path that loses every
+// fourth datagram must not end a tunnel at its rekey (RFC 7296 2.4: "at least a dozen times").
+ike::RetransmitSchedule exchange_schedule(const conf::Dpd& dpd);
 
 // --- tasks and life ------------------------------------------------------------------------------------
 

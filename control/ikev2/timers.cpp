@@ -29,7 +29,7 @@ std::optional<ike::Time> keepalive_at(const Session& s) {
 
 void on_silence(Session& s, Step& step) {
   const int sent = s.requests.timer() ? s.requests.timer()->transmissions() : 0;
-  const auto total = alive(s) ? liveness_schedule(s.peer.config().ike.dpd).total() : step.now - s.started_at;
+  const auto total = alive(s) && s.requests.timer() ? s.requests.timer()->total() : step.now - s.started_at;
   ike::Reason reason = reasons::silent(s, total, sent);
   if (s.handshake && s.handshake->failure) reason = s.handshake->failure->reason;
   if (s.close_reason) reason = *s.close_reason;

@@ -34,6 +34,7 @@ scenario() {
   local title=$1 code=0; shift
   echo "set-up" >"$STATE/step"
   rm -f "$STATE/figures"
+  keep_filters
   # Not behind "if" or "||": that would turn off errexit inside.
   set +e
   (set -Eeuo pipefail; "$@") >"$STATE/case.log" 2>&1
@@ -44,9 +45,23 @@ scenario() {
   else
     echo "not ok $NAME: $title: $(<"$STATE/step")"
     keep_logs "$title"
+    restore_filters
   fi
   [[ ! -s $STATE/figures ]] || sed 's/^/figure /' "$STATE/figures"
   lab_end_processes
+}
+
+# A case that fails has not undone what it did to the path: the next one is not to fail for it.
+keep_filters() {
+  local ns
+  for ns in $LAB_NAMESPACES; do in_ns "$ns" nft list ruleset >"$STATE/$ns.nft"; done
+}
+restore_filters() {
+  local ns
+  for ns in $LAB_NAMESPACES; do
+    in_ns "$ns" nft flush ruleset
+    in_ns "$ns" nft -f "$STATE/$ns.nft"
+  done
 }
 
 keep_logs() {
