@@ -104,6 +104,13 @@ void answer_with(Session& s, const Inbound& in, ike::NotifyType type, ike::Bytes
 void dispatch(Session& s, const Inbound& in, Step& step) {
   for (const ike::PayloadType t : in.payloads.ignored) step.debug("unexpected " + ike::name(t) + " ignored");
   const Row* row = row_for(s, in);
+  const bool unproven = s.stage == Stage::auth_sent || s.stage == Stage::intermediate_sent;
+  if (row == nullptr && unproven && !in.header.is_response()) {
+    // The peer is a step ahead: the answer that makes it one is lost or late. Nothing is done for a peer that has not
+    // proved itself, and nothing is answered: what it would delete we may only come to hold when that answer is here.
+    step.debug(ike::name(in.header.exchange) + " before the answer to IKE_AUTH: left to its repetition");
+    return;
+  }
   if (row == nullptr) {
     step.debug(ike::name(in.header.exchange) +
                " has no place here: " + (in.header.is_response() ? "ignored" : "refused"));

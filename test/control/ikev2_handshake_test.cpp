@@ -384,6 +384,27 @@ TEST_CASE("IKEv2: deletes of the IKE SA and of a child work from both sides, als
   }
 }
 
+TEST_CASE("IKEv2: a delete that overtakes the answer to IKE_AUTH is not answered before it") {
+  IkePair pair;
+  pair.wire = [](const InFlight& d) { return d.number == 3 ? Fate{} : Fate{kOnTime}; };
+  /* IKE_AUTH request --> <-- its response, lost; <-- INFORMATIONAL { D(ESP) } */
+  pair.start(pair.a);
+  pair.run(Time{1000}, [&] { return pair.b.up(); });
+  REQUIRE(pair.b.up());
+  REQUIRE_FALSE(pair.a.up());
+  pair.with(pair.b, [](ike::IkeSa& sa, Time now, ike::Effects& out) { sa.close_child(1, now, out); });
+  pair.run(kLong);
+  // Were the delete confirmed at once, the child that comes with the response would have no other end.
+  CHECK(pair.a.sas.size() == 1);
+  CHECK(pair.b.sas.size() == 1);
+  CHECK(pair.a.outbound.empty());
+  CHECK(pair.a.inbound.empty());
+  CHECK(pair.b.inbound.empty());
+  REQUIRE(pair.a.child_closed.size() == 1);
+  CHECK(pair.a.child_closed[0].cause == ike::Cause::closed_by_peer);
+  CHECK(pair.stuck().empty());
+}
+
 TEST_CASE("IKEv2: a Send waits for the inbound SA in front of it, so that a reply never outruns its SA") {
   IkePair pair({.install_delay = Time{300}});
   pair.start(pair.a);
