@@ -18,6 +18,7 @@ struct EspBatch;
 
 namespace causeway::dataplane {
 
+class FlowCache;
 class SaTable;
 
 struct EspContext {
@@ -28,6 +29,7 @@ struct EspContext {
   rte_mempool* big = nullptr;     // for packets that cannot be worked on where they are: chains, shared buffers
   Counter* linearised = nullptr;  // counts them
   StageClock* stages = nullptr;   // the bench's
+  FlowCache* flows = nullptr;     // where decrypted packets will be looked up, and the SAs of ESP packets
 };
 
 // What control is to be told of an SA: becomes PeerMoved or LimitReached. Each is said once per SA (a moved

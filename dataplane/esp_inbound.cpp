@@ -21,6 +21,7 @@
 #include "dataplane/ecn.h"
 #include "dataplane/esp.h"
 #include "dataplane/esp_buffer.h"
+#include "dataplane/flow_cache.h"
 #include "dataplane/headers.h"
 #include "dataplane/inner_packet.h"
 #include "dataplane/sa_table.h"
@@ -41,17 +42,13 @@ bool well_formed(std::uint32_t octets, const crypto::EspKey& key) {
   return (ciphertext & (key.block_octets - 1U)) == 0 && ciphertext >= kTrailer;  // blocks are powers of two
 }
 
-// The lines that prepare, crypto and finish will read, of all SAs of the burst at once.
+// Of all SAs of the burst at once, but for those that were known before (plain.cpp).
 void prefetch(const EspContext& context, std::span<rte_mbuf* const> packets) {
   for (rte_mbuf* m : packets) {
+    if (meta(m).sa.inbound != nullptr) continue;
     InboundSa* sa = context.sas.find_slot(meta(m).spi);
     meta(m).sa.inbound = sa;  // prepare compares the SPI
-    if (sa == nullptr) continue;
-    rte_prefetch0(sa);
-    rte_prefetch0(&sa->window);
-    rte_prefetch0(&sa->counters);
-    rte_prefetch0(reinterpret_cast<const std::uint8_t*>(sa + 1));  // the window's first bits
-    crypto::prefetch(sa->key, m->pkt_len);
+    if (sa != nullptr) dataplane::prefetch(*sa, m->pkt_len);
   }
 }
 
@@ -70,6 +67,10 @@ void prepare(const EspContext& context, rte_mbuf* m, crypto::EspBatch& batch, La
   InboundSa* sa = packet.sa.inbound;
   if (sa == nullptr || sa->spi != packet.spi) sa = packet.sa.inbound = context.sas.find_inbound(packet.spi);
   if (sa == nullptr) return drop(drops, m, Drop::unknown_spi);
+  if (packet.new_flow && context.flows != nullptr) {
+    const auto* ip = rte_pktmbuf_mtod_offset(m, const std::uint8_t*, packet.l3_offset);
+    context.flows->put(FlowCache::Key::esp(ip, packet.in_port, packet.udp_encapsulated, packet.spi), *sa);
+  }
   // 2. Can it be an ESP packet of this suite?
   const std::uint32_t octets = m->pkt_len - packet.esp_offset;
   if (!well_formed(octets, sa->key)) return drop(drops, m, Drop::esp_malformed);
@@ -261,6 +262,10 @@ void esp_inbound_prepare(EspContext& context, std::span<rte_mbuf* const> packets
 }
 
 void esp_inbound_finish(EspContext& context, const crypto::EspBatch& batch, EspInboundOut& out) {
+  if (context.flows != nullptr && context.sas.many()) {
+    for (std::uint32_t i = 0; i < batch.count; ++i)  // (whatever is there: it is only fetched)
+      context.flows->prefetch(FlowCache::Key::decrypted(batch.jobs[i].esp + kSpiAndSequence + batch.jobs[i].key->iv_octets));
+  }
   for (std::uint32_t i = 0; i < batch.count; ++i) finish(context, batch.jobs[i], out);
 }
 

@@ -124,7 +124,9 @@ tl::expected<void, StartError> Gateway::start_workers() {
                       .codec = &*codec_,
                       .buckets = &*buckets_,
                       .mailboxes = {},
+                      .flow_secrets = {},
                       .stages = w < setup_.stage_clocks.size() ? setup_.stage_clocks[w] : nullptr};
+    random_.fill({reinterpret_cast<std::uint8_t*>(setup.flow_secrets.data()), sizeof setup.flow_secrets});
     for (const auto& mail : mailboxes_) setup.mailboxes.push_back(mail.get());
     for (std::uint16_t p = 0; p < ports_.size(); ++p) {
       const Port& device = *ports_[p];

@@ -15,7 +15,7 @@ bool Worker::lends() const {
 }
 
 void Worker::decrypt_in_turn() {
-  EspContext context{engine_, sas_, ip_ids_, now_ms_, setup_.jumbo_pool, &counters_.linearised};
+  EspContext context = esp_context();
   crypto::EspBatch& batch = lending_.next();
   EspInboundOut refused;
   esp_inbound_prepare(context, to_decrypt_.span(), batch, refused.drops);
@@ -36,7 +36,7 @@ void Worker::decrypt_in_turn() {
 // Finishes what is decrypted, in order. True while something is still under way.
 bool Worker::settle(bool idle) {
   while (const crypto::EspBatch* batch = lending_.front(engine_, rte_get_tsc_cycles(), idle)) {
-    EspContext context{engine_, sas_, ip_ids_, now_ms_, setup_.jumbo_pool, &counters_.linearised};
+    EspContext context = esp_context();
     EspInboundOut out;
     esp_inbound_finish(context, *batch, out);
     lending_.pop();

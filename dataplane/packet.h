@@ -15,7 +15,6 @@ namespace causeway::dataplane {
 
 struct InboundSa;
 struct OutboundSa;
-struct PolicyRule;
 
 // The largest burst any stage sees. Stages keep their arrays of this size on the stack.
 inline constexpr std::size_t kMaxBurst = 64;
@@ -33,11 +32,11 @@ struct PacketMeta {
   bool encrypted = false;         // an outer packet of sa.outbound
   bool inner_df = false;
   bool udp_encapsulated = false;
+  bool new_flow = false;          // the SA of this ESP packet is to be remembered (flow_cache.h)
   bool probe = false;             // own: asks what a path carries (path_probe.h)
   union {
     InboundSa* inbound;
     OutboundSa* outbound;
-    const PolicyRule* rule;       // while it waits in Worker::to_protect_
   } sa{nullptr};
   std::uint64_t sequence = 0;     // of the ESP packet, with the high half where ESN is on
 };

@@ -14,6 +14,7 @@ namespace causeway::dataplane {
 namespace {
 
 constexpr std::uint8_t kPlainHeader = 0x45;
+constexpr std::uint16_t kUpper = kEthernetHeader + kIpv4Header;
 
 // RFC 1122 3.2.1.3, RFC 6890; multicast goes the general way.
 bool ordinary(std::uint8_t first_octet) { return first_octet - 1U < 223U && first_octet != 127; }
@@ -50,12 +51,41 @@ void clear(PacketMeta& about) {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(to + at), zero);
 }
 
+// Where the ESP header of an IPv4 frame is, if it looks like a whole ESP packet, native or in UDP, to whomever; else 0.
+std::uint16_t plain_esp_offset(const std::uint8_t* ip, std::uint32_t total) {
+  if (ip[9] == kProtocolEsp) return total < kIpv4Header + kEspHeader || be32(ip + kIpv4Header) == 0 ? 0 : kUpper;
+  if (ip[9] != kProtocolUdp || total < kIpv4Header + kUdpHeader + kEspHeader) return 0;
+  const std::uint8_t* udp = ip + kIpv4Header;
+  if (be16(udp + 2) != kPortNatt || be16(udp + 4) != total - kIpv4Header || be32(udp + kUdpHeader) == 0) return 0;  // IKE
+  return kUpper + kUdpHeader;
+}
+
+FlowCache::Key esp_key(const std::uint8_t* frame, std::uint16_t in_port, std::uint16_t esp) {
+  return FlowCache::Key::esp(frame + kEthernetHeader, in_port, esp != kUpper, be32(frame + esp));  // as in prepare
+}
+
+// Its maximum segment size may have to be lowered: encrypt_for_child().
+bool opens_tcp(const std::uint8_t* ip, std::uint32_t total) {
+  return ip[9] == kProtocolTcp && (total < kIpv4Header + 20 || (ip[kIpv4Header + 13] & 2) != 0);
+}
+
 void cut(rte_mbuf* m, std::uint32_t octets) {
   m->pkt_len = octets;
   m->data_len = static_cast<std::uint16_t>(octets);
 }
 
 }  // namespace
+
+// Of many flows, what is remembered is fetched for the whole burst at once.
+void Worker::prefetch_flows(std::span<rte_mbuf* const> frames, std::uint16_t in_port) const {
+  for (const rte_mbuf* m : frames) {
+    if (m->data_len < kUpper + kUdpHeader + kEspHeader) continue;
+    const auto* frame = rte_pktmbuf_mtod(m, const std::uint8_t*);
+    const std::uint8_t* ip = frame + kEthernetHeader;
+    const std::uint16_t esp = plain_esp_offset(ip, be16(ip + 2));
+    flows_.prefetch(esp != 0 ? esp_key(frame, in_port, esp) : FlowCache::Key::clear(ip, in_port));
+  }
+}
 
 // Takes ESP for an own address, and cleartext that a tunnel protects.
 bool Worker::plain_frame(rte_mbuf* m, std::uint16_t in_port) {
@@ -72,15 +102,24 @@ bool Worker::plain_frame(rte_mbuf* m, std::uint16_t in_port) {
   const std::uint64_t said = m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK;  // by the device
   if (said == RTE_MBUF_F_RX_IP_CKSUM_BAD) return false;
   if (said != RTE_MBUF_F_RX_IP_CKSUM_GOOD && !plain_checksum_holds(ip)) return false;
-  // 2. Where from and where to: classify_ip().
+  // 2. As the packet before it between the same addresses?
+  const std::uint16_t esp = plain_esp_offset(ip, total);
+  if (esp != 0) {
+    const FlowCache::Key key = esp_key(frame, in_port, esp);
+    if (InboundSa* sa = flows_.inbound(key); sa != nullptr) return take_esp(m, in_port, total, esp, sa), true;
+  } else if (OutboundSa* sa = flows_.outbound(FlowCache::Key::clear(ip, in_port)); sa != nullptr && !opens_tcp(ip, total)) {
+    return take_clear(m, in_port, total, *sa), true;
+  }
+  // 3. Where from and where to: classify_ip().
   if (!ordinary(ip[12]) || !ordinary(ip[16])) return false;
   const RouteTable& routes = *tables_->routes;
   if (ours(routes.lookup4(ip + 12))) return false;
   const NextHop* to = routes.lookup4(ip + 16);
-  clear(meta(m));
-  meta(m).in_port = in_port;
-  if (to != nullptr && !leads_on(to)) return to->kind == NextHop::Kind::local && plain_esp(m, total);
-  // 3. Cleartext may come this way round, and a tunnel protects it that way round: on_clear() and forward().
+  if (to != nullptr && !leads_on(to)) {
+    if (to->kind != NextHop::Kind::local || esp == 0) return false;
+    return take_esp(m, in_port, total, esp, nullptr), true;
+  }
+  // 4. Cleartext may come this way round, and a tunnel protects it that way round: on_clear() and forward().
   const PolicyRule *back = nullptr, *rule = nullptr;
   const PolicyTable& policies = *tables_->policies;
   if (!policies.match_addresses(ip + 12, be32(ip + 16), back)) return false;
@@ -88,82 +127,91 @@ bool Worker::plain_frame(rte_mbuf* m, std::uint16_t in_port) {
   if (!port.trusted && (back == nullptr || back->implied)) return false;
   if (!policies.match_addresses(ip + 16, be32(ip + 12), rule)) return false;
   if (rule == nullptr || rule->action != PolicySpec::Action::protect) return false;
+  // 5. Its SA, if it is here and takes all that the policy does; ESP's look-up is another key's.
+  OutboundSa* sa = sas_.find_outbound(rule->child);
+  if (sa != nullptr && sa->selectors == nullptr && esp == 0) {
+    flows_.put(FlowCache::Key::clear(ip, in_port), *sa);
+    if (!opens_tcp(ip, total)) return take_clear(m, in_port, total, *sa), true;
+  }
+  clear(meta(m));
+  meta(m).in_port = in_port;
   m->data_off = static_cast<std::uint16_t>(m->data_off + kEthernetHeader);
   cut(m, total);
   decrement_ttl(*at<rte_ipv4_hdr>(m, 0));
-  meta(m).sa.rule = rule;
-  to_protect_.push(m);
+  protect(m, *rule);
   return true;
 }
 
-// ESP, native or in UDP, for an own address: classify_own() and classify_udp().
-bool Worker::plain_esp(rte_mbuf* m, std::uint32_t total) {
-  constexpr std::uint16_t kUpper = kEthernetHeader + kIpv4Header;
-  const auto* ip = at<const std::uint8_t>(m, kEthernetHeader);
+// Cleartext for an SA of ours: forward(), protect() and encrypt_for_child().
+void Worker::take_clear(rte_mbuf* m, std::uint16_t in_port, std::uint32_t total, OutboundSa& sa) {
+  if (sas_.many()) prefetch(sa, total);
   PacketMeta& about = meta(m);
-  std::uint16_t esp = kUpper;
-  if (ip[9] == kProtocolUdp) {
-    const std::uint8_t* udp = ip + kIpv4Header;
-    if (total < kIpv4Header + kUdpHeader + kEspHeader || be16(udp + 2) != kPortNatt) return false;
-    if (be16(udp + 4) != total - kIpv4Header) return false;
-    about.outer_source_port = be16(udp);
-    about.udp_encapsulated = true;
-    esp = kUpper + kUdpHeader;
-  } else if (ip[9] != kProtocolEsp || total < kIpv4Header + kEspHeader) {
-    return false;
-  }
-  const std::uint32_t spi = be32(at<const std::uint8_t>(m, esp));
-  if (spi == 0) return false;  // IKE
+  clear(about);
+  about.in_port = in_port;
+  about.sa.outbound = &sa;
+  m->data_off = static_cast<std::uint16_t>(m->data_off + kEthernetHeader);
+  cut(m, total);
+  decrement_ttl(*at<rte_ipv4_hdr>(m, 0));
+  to_encrypt_.push(m);
+  if (to_encrypt_.count == kMaxBurst) encrypt();
+}
+
+// ESP, native or in UDP, for an own address: classify_own(), classify_udp() and on_esp(). Where its SA is not known yet,
+// prepare finds it, and remembers it.
+void Worker::take_esp(rte_mbuf* m, std::uint16_t in_port, std::uint32_t total, std::uint16_t esp, InboundSa* sa) {
+  PacketMeta& about = meta(m);
+  clear(about);
+  about.in_port = in_port;
   about.l3_offset = kEthernetHeader;
   about.esp_offset = esp;
-  about.spi = spi;
-  cut(m, kEthernetHeader + total);
-  on_esp(m);
-  return true;
-}
-
-// The SAs of what waits are fetched all at once, then each packet gets on its way.
-void Worker::protect_waiting() {
-  if (to_protect_.empty()) return;
-  if (sas_.many()) {
-    for (rte_mbuf* m : to_protect_.span()) {
-      const OutboundSa* sa = sas_.find_outbound(meta(m).sa.rule->child);
-      if (sa == nullptr) continue;
-      const auto* key = reinterpret_cast<const std::uint8_t*>(&sa->key);
-      for (const auto* line = reinterpret_cast<const std::uint8_t*>(sa); line < key; line += RTE_CACHE_LINE_SIZE)
-        rte_prefetch0(line);
-      crypto::prefetch(sa->key, m->pkt_len);
-    }
+  about.spi = be32(at<const std::uint8_t>(m, esp));
+  if (esp != kEthernetHeader + kIpv4Header) {
+    about.outer_source_port = be16(at<const std::uint8_t>(m, kEthernetHeader + kIpv4Header));
+    about.udp_encapsulated = true;
   }
-  for (rte_mbuf* m : to_protect_.span()) protect(m, *meta(m).sa.rule);
-  to_protect_.clear();
+  cut(m, kEthernetHeader + total);
+  about.new_flow = sa == nullptr;
+  if (sa == nullptr) return on_esp(m);
+  about.sa.inbound = sa;
+  if (sas_.many()) prefetch(*sa, total);
+  to_decrypt_.push(m);
+  if (to_decrypt_.count == kMaxBurst) decrypt();
 }
 
 // A packet out of a tunnel, checked against its SA's selectors, for a host or router on a trusted port whose neighbor
 // is known: on_decrypted(), forward() and send_ip().
 bool Worker::plain_decrypted(rte_mbuf* m) {
   const auto* ip = at<const std::uint8_t>(m, 0);
-  if (!tables_->plain() || ip[0] != kPlainHeader || fragment(ip) || ip[8] <= 1) return false;
-  if (ip[9] == kProtocolIcmp) return false;
-  if (ip[9] == kProtocolTcp && (m->data_len < 40 || (ip[kIpv4Header + 13] & 2) != 0)) return false;  // SYN: its MSS
-  const RouteTable& routes = *tables_->routes;
-  const NextHop *from = routes.lookup4(ip + 12), *to = routes.lookup4(ip + 16);
-  if ((from != nullptr && from->kind == NextHop::Kind::local) || !leads_on(to)) return false;
-  const PolicyRule* rule = nullptr;
-  if (!tables_->policies->match_addresses(ip + 16, be32(ip + 12), rule)) return false;
-  if (rule != nullptr && rule->action != PolicySpec::Action::bypass) return false;
-  const PortView& port = setup_.ports[to->port];
-  if (!port.trusted && (rule == nullptr || rule->implied)) return false;
-  if (m->pkt_len > port.mtu || m->nb_segs != 1) return false;
-  if (to->kind == NextHop::Kind::gateway && to->gateway.family != conf::Family::v4) return false;
-  const std::uint8_t* next = to->kind == NextHop::Kind::gateway ? to->gateway.octets.data() : ip + 16;
-  const NeighborTable::Entry* neighbor = tables_->neighbors->find_v4(to->port, next);
-  if (neighbor == nullptr || neighbor->failed || neighbor->stale) return false;
+  if (!tables_->plain() || m->nb_segs != 1 || ip[0] != kPlainHeader || fragment(ip) || ip[8] <= 1) return false;
+  if (ip[9] == kProtocolIcmp || opens_tcp(ip, m->data_len)) return false;
+  const NeighborTable::Entry* neighbor = flows_.neighbor(FlowCache::Key::decrypted(ip));
+  if (neighbor == nullptr) {
+    neighbor = plain_neighbor(ip);
+    if (neighbor == nullptr) return false;
+    flows_.put(FlowCache::Key::decrypted(ip), *neighbor);
+  }
+  const PortView& port = setup_.ports[neighbor->port];
+  if (m->pkt_len > port.mtu) return false;
   decrement_ttl(*at<rte_ipv4_hdr>(m, 0));
   if (!put_ethernet(m, neighbor->mac, port.mac, port.vlan, RTE_ETHER_TYPE_IPV4)) [[unlikely]]
     return drop(m, Drop::no_buffer), true;
-  send_frame(m, to->port);
+  send_frame(m, neighbor->port);
   return true;
+}
+
+// Whose frame it becomes, where addresses decide and nothing is to be told.
+const NeighborTable::Entry* Worker::plain_neighbor(const std::uint8_t* ip) const {
+  const RouteTable& routes = *tables_->routes;
+  const NextHop *from = routes.lookup4(ip + 12), *to = routes.lookup4(ip + 16);
+  if ((from != nullptr && from->kind == NextHop::Kind::local) || !leads_on(to)) return nullptr;
+  const PolicyRule* rule = nullptr;
+  if (!tables_->policies->match_addresses(ip + 16, be32(ip + 12), rule)) return nullptr;
+  if (rule != nullptr && rule->action != PolicySpec::Action::bypass) return nullptr;
+  if (!setup_.ports[to->port].trusted && (rule == nullptr || rule->implied)) return nullptr;
+  if (to->kind == NextHop::Kind::gateway && to->gateway.family != conf::Family::v4) return nullptr;
+  const std::uint8_t* next = to->kind == NextHop::Kind::gateway ? to->gateway.octets.data() : ip + 16;
+  const NeighborTable::Entry* neighbor = tables_->neighbors->find_v4(to->port, next);
+  return neighbor == nullptr || neighbor->failed || neighbor->stale ? nullptr : neighbor;
 }
 
 }  // namespace causeway::dataplane

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "dataplane/flow_cache.h"
 #include "dataplane/mailbox.h"
 #include "dataplane/neighbor.h"
 #include "dataplane/packet.h"
@@ -74,7 +75,7 @@ PoolPlan plan_pools(const Setup& setup) {
 }
 
 std::uint32_t memory_mib(const Setup& setup) {
-  const std::uint64_t tables = workers_of(setup) * (kSpiSlots + kMaxChildSlots) * sizeof(void*);
+  const std::uint64_t tables = workers_of(setup) * ((kSpiSlots + kMaxChildSlots) * sizeof(void*) + FlowCache::kOctets);
   const std::uint64_t all = plan_pools(setup).octets + tables + kForSas;
   return static_cast<std::uint32_t>((all + all / 8) / kMib + 16);  // and what rings, drivers and fragmentation take
 }

@@ -120,6 +120,21 @@ struct alignas(RTE_CACHE_LINE_SIZE) OutboundSa {
   crypto::EspKey key;
 };
 
+// The lines that prepare, crypto and finish will read for a packet of so many octets.
+inline void prefetch(const InboundSa& sa, std::uint32_t octets) {
+  __builtin_prefetch(&sa);
+  __builtin_prefetch(&sa.window);
+  __builtin_prefetch(&sa.counters);
+  __builtin_prefetch(reinterpret_cast<const std::uint8_t*>(&sa + 1));  // the window's first bits
+  crypto::prefetch(sa.key, octets);
+}
+inline void prefetch(const OutboundSa& sa, std::uint32_t octets) {
+  const auto* key = reinterpret_cast<const std::uint8_t*>(&sa.key);
+  for (const auto* line = reinterpret_cast<const std::uint8_t*>(&sa); line < key; line += RTE_CACHE_LINE_SIZE)
+    __builtin_prefetch(line);
+  crypto::prefetch(sa.key, octets);
+}
+
 // Whether an outbound SA with selectors of its own takes the packet that starts with these octets.
 [[nodiscard]] bool covers(const OutboundSa& sa, std::span<const std::uint8_t> octets);
 

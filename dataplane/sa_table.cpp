@@ -28,6 +28,7 @@ bool SaTable::insert(InboundSa& sa) {
   InboundSa*& slot = inbound_[codec_.decode(sa.spi).slot];
   if (slot != nullptr) return false;
   slot = &sa;
+  changed();
   ++inbound_count_;
   return true;
 }
@@ -36,6 +37,7 @@ bool SaTable::insert(OutboundSa& sa) {
   if (sa.child >= kMaxChildSlots) return false;
   sa.older = outbound_[sa.child];
   outbound_[sa.child] = &sa;
+  changed();
   ++outbound_count_;
   return true;
 }
@@ -45,6 +47,7 @@ InboundSa* SaTable::remove_inbound(std::uint32_t spi) {
   if (sa == nullptr) return nullptr;
   inbound_[codec_.decode(spi).slot] = nullptr;
   --inbound_count_;
+  changed();
   return sa;
 }
 
@@ -62,6 +65,7 @@ OutboundSa* SaTable::remove_outbound(ChildSlot child, std::uint32_t spi) {
     *link = sa->older;
     sa->older = nullptr;
     --outbound_count_;
+    changed();
     return sa;
   }
   return nullptr;

@@ -38,6 +38,9 @@ class SaTable {
   OutboundSa* remove_outbound(ChildSlot child, std::uint32_t spi);
   [[nodiscard]] OutboundSa* find_outbound(ChildSlot child, std::uint32_t spi) const;
 
+  // Grows with every change of the table: what was remembered of it before is void.
+  [[nodiscard]] std::uint64_t changes() const { return changes_; }
+
   // Above so many SAs, those of a burst are prefetched: fewer are in the cache anyway.
   static constexpr std::uint32_t kFew = 64;
   [[nodiscard]] bool many() const { return inbound_count_ + outbound_count_ > kFew; }
@@ -45,6 +48,7 @@ class SaTable {
   [[nodiscard]] std::uint32_t outbound_count() const { return outbound_count_; }
 
  private:
+  void changed() { ++changes_; }
   struct Free {
     void operator()(void* memory) const;
   };
@@ -52,6 +56,7 @@ class SaTable {
   std::unique_ptr<InboundSa*[], Free> inbound_;    // by slot
   std::unique_ptr<OutboundSa*[], Free> outbound_;  // by child
   std::uint32_t inbound_count_ = 0, outbound_count_ = 0;
+  std::uint64_t changes_ = 0;
 };
 
 }  // namespace causeway::dataplane

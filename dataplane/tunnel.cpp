@@ -27,9 +27,13 @@ void Worker::on_esp(rte_mbuf* m) {
   if (to_decrypt_.count == kMaxBurst) decrypt();
 }
 
+EspContext Worker::esp_context() {
+  return {engine_, sas_, ip_ids_, now_ms_, setup_.jumbo_pool, &counters_.linearised, setup_.stages, &flows_};
+}
+
 void Worker::decrypt() {
   if (lends()) return decrypt_in_turn();
-  EspContext context{engine_, sas_, ip_ids_, now_ms_, setup_.jumbo_pool, &counters_.linearised, setup_.stages};
+  EspContext context = esp_context();
   EspInboundOut out;
   esp_inbound(context, to_decrypt_.span(), out);
   to_decrypt_.clear();
@@ -138,7 +142,7 @@ void Worker::encrypt() {
 }
 
 void Worker::encrypt_burst(std::span<rte_mbuf* const> packets, bool again) {
-  EspContext context{engine_, sas_, ip_ids_, now_ms_, setup_.jumbo_pool, &counters_.linearised, setup_.stages};
+  EspContext context = esp_context();
   EspOutboundOut out;
   esp_outbound(context, packets, out);
   for (rte_mbuf* m : out.drops.span()) drop(m, meta(m).drop);

@@ -42,6 +42,7 @@ Worker::Worker(WorkerSetup setup, Shared& shared)
       counters_(mail_.counters),
       engine_(*setup_.plan),
       sas_(*setup_.codec, SOCKET_ID_ANY),
+      flows_(setup_.flow_secrets[0], setup_.flow_secrets[1], SOCKET_ID_ANY),
       ip_ids_(setup_.index, static_cast<unsigned>(setup_.mailboxes.size())),
       reassembly_(setup_.jumbo_pool, counters_),
       lending_(lenders(setup_), rte_get_tsc_hz() / 1'000'000 * kLendPatienceUs),
@@ -107,6 +108,7 @@ bool Worker::iterate() {
   now_ms_ = now_ms();
   full_burst_ = false;
   bool busy = take_commands();
+  flows_.at(tables_->generation + sas_.changes());  // neither ever goes back, so the sum is a new one after any change
   for (const auto& queue : setup_.rx_queues) {
     // A FIFO of batches that is full leaves packets in their queue: nothing is dropped for a slow lender.
     if (lending_.room(kBatchesOfABurst)) busy |= receive(queue);
@@ -193,9 +195,9 @@ bool Worker::receive(const WorkerSetup::RxQueue& queue) {
 
 void Worker::process(std::span<rte_mbuf*> frames, const WorkerSetup::RxQueue& queue) {
   const bool plain = queue.vlans.size() == 1 && queue.vlans.front().first == 0 && tables_->plain();
+  if (plain && sas_.many()) prefetch_flows(frames, queue.vlans.front().second);
   for (rte_mbuf* m : frames) {
     if (plain && plain_frame(m, queue.vlans.front().second)) continue;
-    protect_waiting();  // packets of one flow keep their order, whichever way they go
     const EthernetHeader ethernet = read_ethernet(m);
     const auto port = std::find_if(queue.vlans.begin(), queue.vlans.end(),
                                    [&](const auto& vlan) { return vlan.first == ethernet.vlan; });
@@ -207,7 +209,6 @@ void Worker::process(std::span<rte_mbuf*> frames, const WorkerSetup::RxQueue& qu
     meta(m).in_port = port->second;
     dispatch(m, classify(m, ethernet, setup_.ports[port->second], *tables_->routes));
   }
-  protect_waiting();
   mark(setup_.stages, Stage::classify);
   finish();
 }
@@ -274,6 +275,7 @@ bool Worker::take_hand_overs() {
           break;
         case HandOver::Kind::esp:
           meta(m).sa.inbound = nullptr;
+          meta(m).new_flow = false;  // by tables that may not be ours
           to_decrypt_.push(m);
           break;
         case HandOver::Kind::encrypt:

@@ -15,6 +15,7 @@
 #include "crypto/esp_engine.h"
 #include "dataplane/classify.h"
 #include "dataplane/esp.h"
+#include "dataplane/flow_cache.h"
 #include "dataplane/icmp.h"
 #include "dataplane/lend.h"
 #include "dataplane/mailbox.h"
@@ -56,6 +57,7 @@ struct WorkerSetup {
   const SpiCodec* codec = nullptr;
   const BucketMap* buckets = nullptr;
   std::vector<Mailbox*> mailboxes;  // of all workers, by index
+  std::array<std::uint64_t, 2> flow_secrets{};
   StageClock* stages = nullptr;     // the bench's
 };
 
@@ -93,6 +95,7 @@ class Worker {
   [[nodiscard]] std::uint64_t now_ms() const;
 
   // tunnel.cpp: ESP in and out
+  EspContext esp_context();
   void on_esp(rte_mbuf* m);
   void decrypt();
   void finish_decrypted(const EspInboundOut& out);
@@ -118,9 +121,11 @@ class Worker {
 
   // plain.cpp: the common packet, decided by few looks; what it does not take is untouched
   bool plain_frame(rte_mbuf* m, std::uint16_t in_port);
-  bool plain_esp(rte_mbuf* m, std::uint32_t total);
   bool plain_decrypted(rte_mbuf* m);
-  void protect_waiting();
+  [[nodiscard]] const NeighborTable::Entry* plain_neighbor(const std::uint8_t* ip) const;
+  void take_clear(rte_mbuf* m, std::uint16_t in_port, std::uint32_t total, OutboundSa& sa);
+  void take_esp(rte_mbuf* m, std::uint16_t in_port, std::uint32_t total, std::uint16_t esp, InboundSa* sa);
+  void prefetch_flows(std::span<rte_mbuf* const> frames, std::uint16_t in_port) const;
 
   // forward.cpp: policy and routes, on packets that start at their IP header
   void on_clear(rte_mbuf* m);
@@ -156,6 +161,7 @@ class Worker {
   std::uint32_t fragment_id_ = 0;  // of our own IPv6 packets
   crypto::EspEngine engine_;
   SaTable sas_;
+  FlowCache flows_;
   IpIds ip_ids_;
   Reassembly reassembly_;
   Lane to_decrypt_, to_encrypt_;  // empty between bursts
@@ -170,7 +176,6 @@ class Worker {
   SpscRing<Retiring> retiring_;  // in order
   Retiring first_retiring_{};
   bool retires_ = false;  // first_retiring_ stands for one
-  Lane to_protect_;               // the same: plain packets whose rule is known (meta.rule)
   std::uint64_t ms_per_tick_;     // times 2^64
   std::vector<TxBuffer> tx_;                   // by port
   std::vector<HandOverBuffer> handing_over_;  // by worker

@@ -50,7 +50,8 @@ PacketPtr RingPort::take() {
   return PacketPtr(rte_ring_dequeue(from_gateway_, &m) == 0 ? static_cast<rte_mbuf*>(m) : nullptr);
 }
 
-GatewayLab::GatewayLab(unsigned workers, const std::function<void(Setup&)>& change) : waiting_(2), out_(2), frames_(2) {
+GatewayLab::GatewayLab(unsigned workers, const std::function<void(Setup&)>& change)
+    : neighbor_mac(kNeighborMac), waiting_(2), out_(2), frames_(2) {
   static int serial = 0;
   Setup setup;
   for (unsigned w = 0; w < workers; ++w) setup.cores.push_back(-1);
@@ -128,7 +129,7 @@ GatewayLab::Tunnel& GatewayLab::add_tunnel(bool udp, bool with_sas, const Shape&
 void GatewayLab::give(std::size_t port, const Bytes& frame) { waiting_[port].push_back(frame); }
 
 void GatewayLab::give_ip(std::size_t port, const Bytes& packet) {
-  give(port, ethernet(macs_[port], kNeighborMac, 0x0800, packet));
+  give(port, ethernet(macs_[port], neighbor_mac, 0x0800, packet));
 }
 
 void GatewayLab::poll() {
@@ -139,7 +140,7 @@ void GatewayLab::poll() {
 void GatewayLab::on_frame(std::size_t port, const Bytes& frame) {
   const int type = frame.at(12) << 8 | frame.at(13);
   if (type == 0x0800) {
-    if (!std::equal(kNeighborMac.begin(), kNeighborMac.end(), frame.begin()))
+    if (!std::equal(neighbor_mac.begin(), neighbor_mac.end(), frame.begin()))
       throw std::runtime_error("a frame to a MAC nobody has");
     out_[port].emplace_back(frame.begin() + 14, frame.end());
     return;
@@ -156,7 +157,7 @@ void GatewayLab::on_frame(std::size_t port, const Bytes& frame) {
     return s;
   };
   const Bytes asker(frame.begin() + 22, frame.begin() + 28);
-  give(port, ethernet(asker, kNeighborMac, 0x0806, arp(false, kNeighborMac, text(38), asker, text(28))));
+  give(port, ethernet(asker, neighbor_mac, 0x0806, arp(false, neighbor_mac, text(38), asker, text(28))));
 }
 
 bool GatewayLab::run(const std::function<bool()>& done) {

@@ -71,6 +71,7 @@ class GatewayLab {
   void poll();
 
   bool answer_arp = true;
+  Bytes neighbor_mac;  // of all neighbors
   std::chrono::milliseconds skew{0};  // added to the gateway's clock
 
  private:
