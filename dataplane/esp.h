@@ -29,6 +29,7 @@ struct EspContext {
   rte_mempool* big = nullptr;     // for packets that cannot be worked on where they are: chains, shared buffers
   Counter* linearised = nullptr;  // counts them
   StageClock* stages = nullptr;   // the bench's
+  std::uint64_t generation = UINT64_MAX;  // of the tables, by which an outbound SA's way is known; UINT64_MAX: of none
   FlowCache* flows = nullptr;     // where decrypted packets will be looked up, and the SAs of ESP packets
 };
 
@@ -68,7 +69,8 @@ void esp_inbound_prepare(EspContext& context, std::span<rte_mbuf* const> packets
 void esp_inbound_finish(EspContext& context, const crypto::EspBatch& batch, EspInboundOut& out);
 
 struct EspOutboundOut {
-  Lane tx;       // data starts at the outer IP header, complete with checksum; route by the outer destination
+  Lane tx;       // data starts at the outer IP header, complete with checksum; route by the outer destination. Or, with
+                 // meta.framed, at the Ethernet header: it leaves by meta.sa.outbound->way
   Lane too_big;  // untouched; meta.sa.outbound->inner_mtu says the MTU; meta.inner_df: not to be fragmented,
                  // an ICMP error is to be made of it. Otherwise fragment it to that MTU and come again
   Lane drops;

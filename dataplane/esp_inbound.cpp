@@ -88,10 +88,18 @@ void prepare(const EspContext& context, rte_mbuf* m, crypto::EspBatch& batch, La
                  .user = one};
 }
 
-// Monotonic 1, 2, 3 ... (RFC 4303 2.4); every octet is looked at.
-bool padding_is_right(const std::uint8_t* pad, std::uint32_t count) {
+// Monotonic 1, 2, 3 ... (RFC 4303 2.4); every octet is looked at. `end`: where they end; before them is ESP's header at
+// the least, so there are eight octets to look at.
+bool padding_is_right(const std::uint8_t* end, std::uint32_t count) {
+  if (count == 0) return true;
+  if (count <= 8) {  // as one number, whose lower octets are before the padding
+    std::uint64_t there;
+    std::memcpy(&there, end - 8, 8);
+    const std::uint32_t not_ours = 64 - 8 * count;
+    return there >> not_ours == 0x0807060504030201U << not_ours >> not_ours;
+  }
   std::uint32_t wrong = 0;
-  for (std::uint32_t i = 0; i < count; ++i) wrong |= pad[i] ^ (i + 1);
+  for (std::uint32_t i = 0; i < count; ++i) wrong |= (end - count)[i] ^ (i + 1);
   return (wrong & 0xff) == 0;
 }
 
@@ -147,8 +155,11 @@ void watch_peer(rte_mbuf* m, InboundSa& sa, EspNotices& notices) {
 
 void watch_limits(InboundSa& sa, EspNotices& notices) {
   const std::uint64_t packets = sa.counters.packets.get(), bytes = sa.counters.bytes.get();
+  if (packets < sa.calm_packets && bytes < sa.calm_bytes) [[likely]]
+    return;
   if (!sa.soft_told && (packets >= sa.limits.soft_packets || bytes >= sa.limits.soft_bytes)) {
     sa.soft_told = true;
+    set_calm(sa);
     notice(notices, sa, EspNotice::Kind::soft_limit);
   }
   if (!sa.hard_told && (packets >= sa.limits.hard_packets || bytes >= sa.limits.hard_bytes)) {
@@ -192,7 +203,7 @@ bool open_payload(rte_mbuf* m, InboundSa& sa, std::uint8_t* payload, std::uint32
   const std::uint32_t pad = payload[octets - 2];
   const std::uint8_t next = payload[octets - 1];
   drop_as = Drop::bad_padding;
-  if (pad + kTrailer > octets || !padding_is_right(payload + octets - kTrailer - pad, pad)) return false;
+  if (pad + kTrailer > octets || !padding_is_right(payload + octets - kTrailer, pad)) return false;
   if (next == kNextNone) {
     drop_as = Drop::dummy_packet;
     return false;
@@ -200,8 +211,10 @@ bool open_payload(rte_mbuf* m, InboundSa& sa, std::uint8_t* payload, std::uint32
   if (next != kNextIpv4 && next != kNextIpv6) return false;
   // 8. The inner header; octets behind its end are TFC padding and go (RFC 4303 2.7).
   drop_as = Drop::ecn_dropped;
-  if (next == kNextIpv4 && carries_plainly(sa, payload, octets - kTrailer - pad, inner))
-    return merge_ecn(payload, 4, outer_traffic_class(m));
+  if (next == kNextIpv4 && carries_plainly(sa, payload, octets - kTrailer - pad, inner)) {
+    const std::uint8_t outer = outer_traffic_class(m);
+    return ((payload[1] ^ outer) & kEcnMask) == 0 || merge_ecn(payload, 4, outer);  // what is equal stays as it is
+  }
   drop_as = Drop::bad_ip_header;
   const auto parsed = parse_inner({payload, octets - kTrailer - pad});
   if (!parsed || parsed->version != (next == kNextIpv4 ? 4 : 6)) return false;

@@ -4,12 +4,14 @@
 #include <rte_udp.h>
 
 #include <array>
+#include <bit>
 #include <cstring>
 
 #include "crypto/esp_engine.h"
 #include "dataplane/ecn.h"
 #include "dataplane/esp.h"
 #include "dataplane/esp_buffer.h"
+#include "dataplane/ethernet.h"
 #include "dataplane/sa.h"
 
 namespace causeway::dataplane {
@@ -70,22 +72,26 @@ bool outer_df(const OutboundSa& sa, bool inner_df) {
   return inner_df;
 }
 
-// The sum over the constant part is in the SA; the fields of this packet are added to it (RFC 1071).
+// In two words of eight octets. The sum over the constant part is in the SA; the fields of this packet are added to it
+// (RFC 1071, which does not mind the order of octets).
 void write_ipv4(const OutboundSa& sa, std::uint8_t* ip, std::uint32_t total, const Inner& inner, IpIds& ids) {
+  static_assert(std::endian::native == std::endian::little);
   const bool df = inner.may_cut_outer ? false : outer_df(sa, inner.df);
   // With DF the identification is free (RFC 6864 4.1): it carries the sequence number, by which an ICMP error
   // that quotes only eight octets is matched.
-  const std::uint16_t id = df ? static_cast<std::uint16_t>(sa.sequence) : ids.next(sa.ip_id_slot);
-  ip[1] = outer_traffic_class(sa, inner.traffic_class);
-  store_be16(ip + 2, total);
-  store_be16(ip + 4, id);
-  store_be16(ip + 6, df ? kDf : 0);
-  std::uint32_t sum = sa.header_sum + rte_cpu_to_be_16(ip[1]) + rte_cpu_to_be_16(static_cast<std::uint16_t>(total)) +
-                      rte_cpu_to_be_16(id) + (df ? rte_cpu_to_be_16(kDf) : 0);
+  const std::uint16_t id = rte_cpu_to_be_16(df ? static_cast<std::uint16_t>(sa.sequence) : ids.next(sa.ip_id_slot));
+  const std::uint32_t traffic_class = std::uint32_t{outer_traffic_class(sa, inner.traffic_class)} << 8;
+  const std::uint32_t length = rte_cpu_to_be_16(static_cast<std::uint16_t>(total));
+  const std::uint32_t flags = df ? rte_cpu_to_be_16(kDf) : 0;
+  std::uint32_t sum = sa.header_sum + traffic_class + length + id + flags;
   sum = (sum & 0xffff) + (sum >> 16);
   sum = (sum & 0xffff) + (sum >> 16);
-  const auto checksum = static_cast<std::uint16_t>(~sum);
-  std::memcpy(ip + 10, &checksum, sizeof(checksum));
+  std::uint64_t first = RTE_IPV4_VHL_DEF | traffic_class | length << 16 | std::uint64_t{id} << 32 | std::uint64_t{flags} << 48;
+  std::uint64_t second;  // TTL and protocol, checksum, source
+  std::memcpy(&second, sa.header + 8, sizeof(second));
+  second |= std::uint64_t{~sum & 0xffff} << 16;
+  std::memcpy(ip, &first, sizeof(first));
+  std::memcpy(ip + 8, &second, sizeof(second));
 }
 
 void write_ipv6(const OutboundSa& sa, std::uint8_t* ip, std::uint32_t total, const Inner& inner) {
@@ -95,23 +101,19 @@ void write_ipv6(const OutboundSa& sa, std::uint8_t* ip, std::uint32_t total, con
   store_be16(ip + 4, total - sa.ip_octets);
 }
 
-// Copies of a constant size are a few instructions, others a call.
-void copy_header(const OutboundSa& sa, std::uint8_t* to) {
-  constexpr std::size_t kNativeV4 = sizeof(rte_ipv4_hdr) + kSpiAndSequence, kUdpV4 = kNativeV4 + sizeof(rte_udp_hdr);
-  if (sa.header_octets == kNativeV4)
-    std::memcpy(to, sa.header, kNativeV4);
-  else if (sa.header_octets == kUdpV4)
-    std::memcpy(to, sa.header, kUdpV4);
-  else
-    std::memcpy(to, sa.header, sa.header_octets);
-}
-
+// Copies of a constant size are a few instructions, others a call. (Of IPv4 the first 16 octets are write_ipv4()'s.)
 void write_outer(const OutboundSa& sa, std::uint8_t* ip, std::uint32_t total, const Inner& inner, IpIds& ids) {
-  copy_header(sa, ip);
-  if (sa.ip_octets == sizeof(rte_ipv4_hdr))
+  constexpr std::size_t kIpv4 = sizeof(rte_ipv4_hdr), kDone = 16;
+  if (sa.ip_octets == kIpv4) {
     write_ipv4(sa, ip, total, inner, ids);
-  else
+    if (sa.udp_encap)
+      std::memcpy(ip + kDone, sa.header + kDone, kIpv4 + sizeof(rte_udp_hdr) + 4 - kDone);
+    else
+      std::memcpy(ip + kDone, sa.header + kDone, kIpv4 + 4 - kDone);
+  } else {
+    std::memcpy(ip, sa.header, sa.header_octets);
     write_ipv6(sa, ip, total, inner);
+  }
   if (sa.udp_encap) store_be16(ip + sa.ip_octets + 4, total - sa.ip_octets);  // checksum zero: RFC 3948 2.1
   store_be32(ip + sa.header_octets - 4, static_cast<std::uint32_t>(sa.sequence));
 }
@@ -150,6 +152,12 @@ void take_numbers(OutboundSa& sa, std::span<rte_mbuf* const> packets) {
   }
 }
 
+// Nearly always: what stopped() would ask, in three comparisons.
+bool calm(const OutboundSa& sa) {
+  const std::uint64_t packets = sa.shared != nullptr ? sa.sequence : sa.counters.packets.get();
+  return packets < sa.calm_packets && sa.counters.bytes.get() < sa.calm_bytes && sa.sequence != sa.last_sequence;
+}
+
 // Told once each; true where the SA may send no more.
 bool stopped(OutboundSa& sa, EspNotices& notices, Drop& why) {
   const std::uint64_t packets = sa.shared != nullptr ? sa.sequence : sa.counters.packets.get();
@@ -157,6 +165,7 @@ bool stopped(OutboundSa& sa, EspNotices& notices, Drop& why) {
   const bool exhausted = sa.sequence == sa.last_sequence;
   if (!sa.soft_told && (packets >= sa.limits.soft_packets || bytes >= sa.limits.soft_bytes)) {
     sa.soft_told = true;
+    set_calm(sa);
     notice(notices, sa, EspNotice::Kind::soft_limit);
   }
   if (!exhausted && packets < sa.limits.hard_packets && bytes < sa.limits.hard_bytes) return false;
@@ -166,6 +175,19 @@ bool stopped(OutboundSa& sa, EspNotices& notices, Drop& why) {
   why = exhausted && !told_to_stop ? Drop::sequence_exhausted : Drop::sa_expired;
   if (!exhausted && sa.shared != nullptr) ++sa.sequence;  // its number is lost
   return true;
+}
+
+// Puts the Ethernet header before the outer packet at `start`, where the SA knows it and there is room; its octets.
+std::uint32_t frame(const OutboundSa& sa, const rte_mbuf* m, std::uint8_t* start, std::uint32_t total,
+                    std::uint64_t generation) {
+  const OutboundSa::Way& way = sa.way;
+  if (way.generation != generation || total > way.limit) return 0;
+  if (start - way.octets < static_cast<const std::uint8_t*>(m->buf_addr)) return 0;
+  if (way.octets == kEthernetHeader)
+    std::memcpy(start - kEthernetHeader, way.ethernet, kEthernetHeader);
+  else
+    std::memcpy(start - way.octets, way.ethernet, way.octets);
+  return way.octets;
 }
 
 void prepare(const EspContext& context, rte_mbuf* m, crypto::EspBatch& batch, EspOutboundOut& out) {
@@ -182,40 +204,43 @@ void prepare(const EspContext& context, rte_mbuf* m, crypto::EspBatch& batch, Es
   }
   // 2. May the SA still send?
   Drop why{};
-  if (stopped(sa, out.notices, why)) return drop(out.drops, m, why);
+  if (!calm(sa) && stopped(sa, out.notices, why)) return drop(out.drops, m, why);
   // 3. The next number, for good: none is given back.
   const std::uint64_t sequence = ++sa.sequence;
   // 4. Room around the inner packet, in one piece; DPDK's headroom and our pools are made for it.
-  const std::uint32_t block = sa.sizes.block, iv = sa.sizes.iv, icv = sa.sizes.icv;
+  const std::uint32_t block = sa.sizes.block, iv = sa.sizes.iv, icv = sa.sizes.icv, outer = sa.header_octets;
   const std::uint32_t pad = (0U - octets - kTrailer) & (block - 1);  // blocks are powers of two
-  const auto head = static_cast<std::uint16_t>(sa.header_octets + iv);
-  rte_mbuf* one = own_segment(m, head, pad + kTrailer + icv, context.big, context.linearised);
+  const std::uint32_t total = outer + iv + octets + pad + kTrailer + icv;
+  rte_mbuf* one = own_segment(m, outer + iv, pad + kTrailer + icv, context.big, context.linearised);
   if (one == nullptr) return drop(out.drops, m, Drop::no_buffer);
   m = one;
-  auto* start = rte_pktmbuf_mtod(m, std::uint8_t*) - head;
-  auto* trailer = start + head + octets;
-  m->data_off = static_cast<std::uint16_t>(m->data_off - head);
-  m->pkt_len = head + octets + pad + kTrailer + icv;
-  m->data_len = static_cast<std::uint16_t>(m->pkt_len);
+  auto* inside = rte_pktmbuf_mtod(m, std::uint8_t*);
+  auto* start = inside - iv - outer;
+  auto* trailer = inside + octets;
   // 5. Padding, pad length, next header.
   // (eight octets at once: what is too much falls where the trailer and the ICV go)
   std::memcpy(trailer, kPadding.data(), 8);
   if (pad > 8) std::memcpy(trailer, kPadding.data(), pad);
   trailer[pad] = static_cast<std::uint8_t>(pad);
   trailer[pad + 1] = inner.next_header;
-  // 6. Outer headers and IV.
-  write_outer(sa, start, m->pkt_len, inner, context.ip_ids);
-  write_iv(start + sa.header_octets, sa.sizes.iv, sequence);
+  // 6. Outer headers and IV; the Ethernet header too, where the way is known.
+  write_outer(sa, start, total, inner, context.ip_ids);
+  write_iv(start + outer, static_cast<std::uint8_t>(iv), sequence);
+  const std::uint32_t before = frame(sa, m, start, total, context.generation);
+  m->data_off = static_cast<std::uint16_t>(m->data_off - outer - iv - before);
+  m->pkt_len = before + total;
+  m->data_len = static_cast<std::uint16_t>(before + total);
   // 7. A job for the engine.
   batch.add() = {.key = &sa.key,
-                 .esp = start + sa.header_octets - 8,
+                 .esp = start + outer - 8,
                  .length = 8 + iv + octets + pad + kTrailer,
                  .sequence_high = static_cast<std::uint32_t>(sequence >> 32),
                  .status = crypto::EspJob::Status::pending,
                  .user = m};
   PacketMeta& sent = meta(m);
-  sent.l3_offset = 0;
-  sent.esp_offset = static_cast<std::uint16_t>(sa.header_octets - 8);
+  sent.l3_offset = static_cast<std::uint16_t>(before);
+  sent.esp_offset = static_cast<std::uint16_t>(before + outer - 8);
+  sent.framed = before != 0;
   sent.spi = sa.spi;
   sent.encrypted = true;
   sent.sequence = sequence;
@@ -229,7 +254,7 @@ void prepare(const EspContext& context, rte_mbuf* m, crypto::EspBatch& batch, Es
 void finish(const crypto::EspJob& job, EspOutboundOut& out) {
   auto* m = static_cast<rte_mbuf*>(job.user);
   if (job.status != crypto::EspJob::Status::ok) return drop(out.drops, m, Drop::crypto_failed);
-  auto* ip = rte_pktmbuf_mtod(m, std::uint8_t*);
+  auto* ip = rte_pktmbuf_mtod_offset(m, std::uint8_t*, meta(m).l3_offset);
   if (ip[0] >> 4 == 6 && meta(m).sa.outbound->udp_encap) {
     auto* udp = reinterpret_cast<rte_udp_hdr*>(ip + sizeof(rte_ipv6_hdr));
     udp->dgram_cksum = rte_ipv6_udptcp_cksum(reinterpret_cast<const rte_ipv6_hdr*>(ip), udp);

@@ -33,18 +33,27 @@ inline EthernetHeader read_ethernet(const rte_mbuf* frame) {
   return out;
 }
 
+// Writes a header of 14 or, with a tag, 18 octets; says which.
+inline std::uint16_t write_ethernet(std::uint8_t* at, const Mac& to, const Mac& from, std::uint16_t vlan,
+                                    std::uint16_t type) {
+  std::memcpy(at, to.data(), 6);
+  std::memcpy(at + 6, from.data(), 6);
+  if (vlan == 0) {
+    put_be16(at + 12, type);
+    return kEthernetHeader;
+  }
+  put_be16(at + 12, RTE_ETHER_TYPE_VLAN);
+  put_be16(at + 14, vlan);
+  put_be16(at + 16, type);
+  return kEthernetHeader + kVlanTag;
+}
+
 // Puts a header in front; false where there is no room.
 inline bool put_ethernet(rte_mbuf* m, const Mac& to, const Mac& from, std::uint16_t vlan, std::uint16_t type) {
   const std::uint16_t octets = vlan == 0 ? kEthernetHeader : kEthernetHeader + kVlanTag;
   auto* at = reinterpret_cast<std::uint8_t*>(rte_pktmbuf_prepend(m, octets));
   if (at == nullptr) return false;
-  std::memcpy(at, to.data(), 6);
-  std::memcpy(at + 6, from.data(), 6);
-  if (vlan != 0) {
-    put_be16(at + 12, RTE_ETHER_TYPE_VLAN);
-    put_be16(at + 14, vlan);
-  }
-  put_be16(at + octets - 2, type);
+  write_ethernet(at, to, from, vlan, type);
   return true;
 }
 

@@ -64,7 +64,8 @@ void Worker::flush_hand_overs(std::uint16_t worker) {
   buffer.count = 0;
 }
 
-void Worker::send_frame(rte_mbuf* m, std::uint16_t port) {
+// A chain, or for a port of which another worker has the queue.
+void Worker::send_specially(rte_mbuf* m, std::uint16_t port) {
   const PortView& view = setup_.ports[port];
   if (!view.tx_queue) return hand_over(view.tx_owner, {m, HandOver::Kind::frame, port});
   if (m->nb_segs > 1 && !view.chains) {
@@ -72,9 +73,7 @@ void Worker::send_frame(rte_mbuf* m, std::uint16_t port) {
     if (m == nullptr) return counters_.drop(Drop::no_buffer);
     counters_.linearised.add();
   }
-  TxBuffer& buffer = tx_[port];
-  buffer.frames[buffer.count++] = m;
-  if (buffer.count == kMaxBurst) flush(port);
+  queue_frame(m, port);
 }
 
 // A queue that is full is tried once more; what it still does not take is dropped, never waited for.

@@ -25,11 +25,11 @@ struct PacketMeta {
   std::uint16_t esp_offset = 0;   // of the ESP header from the mbuf's data, for the esp lane
   std::uint16_t outer_source_port = 0;  // host order; 0: native ESP
   std::uint32_t spi = 0;          // host order
-  std::uint32_t next_hop = 0;     // neighbor index, once routed
   ChildSlot child = 0;            // outbound: chosen by policy
   Drop drop = Drop::truncated;    // where the packet is in a drop lane
   bool decrypted = false;         // came out of an SA: policy was checked against that SA
   bool encrypted = false;         // an outer packet of sa.outbound
+  bool framed = false;            // and its Ethernet header is there, by sa.outbound's way
   bool inner_df = false;
   bool udp_encapsulated = false;
   bool new_flow = false;          // the SA of this ESP packet is to be remembered (flow_cache.h)

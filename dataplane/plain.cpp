@@ -41,13 +41,13 @@ bool for_port(const std::uint8_t* frame, const Mac& mac) {
   return a == b && c == d && type == rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV4);
 }
 
-// As PacketMeta{} does, in four stores: compilers make a string instruction of that, which takes longer to start than all
+// As PacketMeta{} does, in three stores: compilers make a string instruction of that, which takes longer to start than all
 // else here.
 void clear(PacketMeta& about) {
-  static_assert(sizeof(PacketMeta) >= 48 && sizeof(PacketMeta) <= 64);
+  static_assert(sizeof(PacketMeta) >= 32 && sizeof(PacketMeta) <= 48);
   auto* to = reinterpret_cast<std::uint8_t*>(&about);
   const __m128i zero = _mm_setzero_si128();
-  for (const std::size_t at : {std::size_t{0}, std::size_t{16}, std::size_t{32}, sizeof(PacketMeta) - 16})
+  for (const std::size_t at : {std::size_t{0}, std::size_t{16}, sizeof(PacketMeta) - 16})
     _mm_storeu_si128(reinterpret_cast<__m128i*>(to + at), zero);
 }
 

@@ -118,6 +118,7 @@ tl::expected<InboundSaPtr, std::string> make_inbound(const SaSpec& spec, const c
   sa->cores = spec.cores;
   sa->peer = spec.remote;
   sa->limits = limits_of(spec);
+  set_calm(*sa);
   std::array<std::uint8_t, 16> seed;
   random.fill(seed);
   if (auto done = engine.expand(spec.suite, spec.encryption_key.bytes(), spec.integrity_key.bytes(), seed, sa->key);
@@ -160,9 +161,11 @@ tl::expected<OutboundSaPtr, std::string> build_outbound(const SaSpec& spec, cons
   set_endpoints(*sa, spec.local, spec.remote);
   set_path_mtu(*sa, spec.path_mtu != 0 ? spec.path_mtu : port_mtu);
   sa->limits = limits_of(spec);
+  set_calm(*sa);
   // The counter never wraps (RFC 4303 3.3.3): control hears of its end while a tenth of it is left.
   sa->last_sequence = last_sequence(spec);
   sa->limits.soft_packets = std::min(sa->limits.soft_packets, sa->last_sequence - sa->last_sequence / 10);
+  set_calm(*sa);
   const auto done =
       engine.expand(spec.suite, spec.encryption_key.bytes(), spec.integrity_key.bytes(), iv_seed, sa->key);
   if (!done) return tl::unexpected(done.error());
@@ -197,6 +200,7 @@ tl::expected<std::vector<OutboundSaPtr>, std::string> make_spread(const SaSpec& 
     (*sa)->last_sequence = 0;  // nothing taken yet
     // A replica sees its own octets alone: control adds them up. Packets are counted by the numbers taken.
     (*sa)->limits.soft_bytes = (*sa)->limits.hard_bytes = UINT64_MAX;
+    set_calm(**sa);
     replicas.push_back(std::move(*sa));
   }
   crypto::wipe(seed);
@@ -244,6 +248,7 @@ void set_endpoints(OutboundSa& sa, const conf::Endpoint& local, const conf::Endp
 
 void set_path_mtu(OutboundSa& sa, std::uint16_t path_mtu) {
   sa.path_mtu = path_mtu;
+  sa.way = {};
   const conf::Family outer = sa.ip_octets == 20 ? conf::Family::v4 : conf::Family::v6;
   const std::uint32_t computed = inner_mtu(path_mtu, sa.sizes, sa.udp_encap, outer);
   sa.inner_mtu = sa.configured_mtu != 0 ? std::min<std::uint32_t>(computed, sa.configured_mtu) : computed;

@@ -7,8 +7,10 @@
 
 #include <rte_common.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -48,8 +50,9 @@ struct alignas(RTE_CACHE_LINE_SIZE) InboundSa {
 
   // Written by the owner, per packet.
   alignas(RTE_CACHE_LINE_SIZE) ReplayWindow window;
-  SaLimits limits;
+  std::uint64_t calm_packets = 0, calm_bytes = 0;  // below both nothing is to be told: see set_calm()
   alignas(RTE_CACHE_LINE_SIZE) SaCounterBlock counters;
+  SaLimits limits;
   conf::Endpoint peer;  // where authentic packets come from, as last told to control; where it may move
 
   // Read only once built.
@@ -78,9 +81,8 @@ struct SharedSequence {
 };
 
 struct alignas(RTE_CACHE_LINE_SIZE) OutboundSa {
-  // Read only once built, except by set_endpoints() and set_path_mtu(), which the owner calls between bursts.
-  // Outer IP header, UDP header if any, SPI; zeros where each packet differs.
-  alignas(RTE_CACHE_LINE_SIZE) std::uint8_t header[64] = {};
+  // Read only once built, except by set_endpoints() and set_path_mtu(), which the owner calls between bursts. What every
+  // packet reads is the first line and, where the outer IP is version 4, half of the second.
   std::uint8_t header_octets = 0;  // up to and with the ESP sequence number
   std::uint8_t ip_octets = 0;      // 20 or 40
   bool udp_encap = false;
@@ -92,33 +94,51 @@ struct alignas(RTE_CACHE_LINE_SIZE) OutboundSa {
   EspSizes sizes;
   std::uint32_t header_sum = 0;  // of the outer IPv4 header's constant part
   std::uint32_t inner_mtu = 0;   // effective
+  std::uint32_t spi = 0;         // host order
+  SharedSequence* shared = nullptr;  // spread: this is one of its replicas
+  // Where its packets leave, as the owner looked it up in the tables of that generation.
+  struct Way {
+    std::uint64_t generation = 0;  // 0: not looked up
+    std::uint16_t port = 0;
+    std::uint16_t limit = 0;       // octets of the largest outer IP packet that goes there whole
+    std::uint8_t octets = 0;       // of the Ethernet header
+    std::uint8_t ethernet[18] = {};
+  } way;
+  // Outer IP header, UDP header if any, SPI; zeros where each packet differs.
+  alignas(RTE_CACHE_LINE_SIZE) std::uint8_t header[64] = {};
+
+  // Written by the owner, per packet: this line alone.
+  alignas(RTE_CACHE_LINE_SIZE) std::uint64_t sequence = 0;  // last used
+  std::uint64_t last_sequence = 0;  // the highest that may be used; of a replica: of those taken for this batch
+  std::uint64_t calm_packets = 0, calm_bytes = 0;  // below both nothing is to be told: see set_calm()
+  SaCounterBlock counters;
+  bool soft_told = false, hard_told = false;
+
+  // Seldom read.
   std::uint16_t configured_mtu = 0, path_mtu = 0;
   std::optional<std::uint16_t> mss;  // as configured: unset by the inner MTU, 0 not clamped
-  std::uint32_t spi = 0;  // host order
   TunnelId tunnel = 0;
   ChildSlot child = 0;
   // What the peer agreed to, where that is less than the policy: local ones first, behind this structure. Else nullptr.
   const CompactSelector* selectors = nullptr;
   std::uint16_t local_count = 0, remote_count = 0;
   SaLimits limits;
-  SharedSequence* shared = nullptr;  // spread: this is one of its replicas
-  OutboundSa* older = nullptr;       // the table's: SAs of the same child that wait for removal
-
-  // Written by the owner, per packet.
-  alignas(RTE_CACHE_LINE_SIZE) std::uint64_t sequence = 0;  // last used
-  std::uint64_t last_sequence = 0;  // the highest that may be used; of a replica: of those taken for this batch
-  bool soft_told = false, hard_told = false;
-  // Where its packets leave, as looked up in the tables of that generation.
-  struct Way {
-    std::uint64_t generation = 0;  // 0: not looked up
-    const std::array<std::uint8_t, 6>* mac = nullptr;
-    std::uint16_t port = 0;
-  } way;
-  alignas(RTE_CACHE_LINE_SIZE) SaCounterBlock counters;
+  OutboundSa* older = nullptr;  // the table's: SAs of the same child that wait for removal
 
   // Read only once built.
   crypto::EspKey key;
 };
+static_assert(offsetof(OutboundSa, header) == RTE_CACHE_LINE_SIZE);
+static_assert(offsetof(OutboundSa, counters) + offsetof(SaCounterBlock, icv_failed) ==
+              offsetof(OutboundSa, sequence) + RTE_CACHE_LINE_SIZE);
+
+// The nearer of its limits that is still to be told: what each packet is compared with.
+template <typename Sa>
+void set_calm(Sa& sa) {
+  const SaLimits& l = sa.limits;
+  sa.calm_packets = sa.soft_told ? l.hard_packets : std::min(l.soft_packets, l.hard_packets);
+  sa.calm_bytes = sa.soft_told ? l.hard_bytes : std::min(l.soft_bytes, l.hard_bytes);
+}
 
 // The lines that prepare, crypto and finish will read for a packet of so many octets.
 inline void prefetch(const InboundSa& sa, std::uint32_t octets) {
@@ -129,9 +149,9 @@ inline void prefetch(const InboundSa& sa, std::uint32_t octets) {
   crypto::prefetch(sa.key, octets);
 }
 inline void prefetch(const OutboundSa& sa, std::uint32_t octets) {
-  const auto* key = reinterpret_cast<const std::uint8_t*>(&sa.key);
-  for (const auto* line = reinterpret_cast<const std::uint8_t*>(&sa); line < key; line += RTE_CACHE_LINE_SIZE)
-    __builtin_prefetch(line);
+  __builtin_prefetch(&sa);
+  __builtin_prefetch(&sa.header);
+  __builtin_prefetch(&sa.sequence);
   crypto::prefetch(sa.key, octets);
 }
 

@@ -28,7 +28,8 @@ void Worker::on_esp(rte_mbuf* m) {
 }
 
 EspContext Worker::esp_context() {
-  return {engine_, sas_, ip_ids_, now_ms_, setup_.jumbo_pool, &counters_.linearised, setup_.stages, &flows_};
+  return {engine_, sas_, ip_ids_, now_ms_, setup_.jumbo_pool, &counters_.linearised, setup_.stages,
+          tables_->generation, &flows_};
 }
 
 void Worker::decrypt() {
@@ -147,7 +148,12 @@ void Worker::encrypt_burst(std::span<rte_mbuf* const> packets, bool again) {
   esp_outbound(context, packets, out);
   for (rte_mbuf* m : out.drops.span()) drop(m, meta(m).drop);
   pass_on(out.notices);
-  for (rte_mbuf* m : out.tx.span()) send_outer(m);
+  for (rte_mbuf* m : out.tx.span()) {
+    if (meta(m).framed) [[likely]]
+      send_frame(m, meta(m).sa.outbound->way.port);
+    else
+      send_outer(m);
+  }
   for (rte_mbuf* m : out.too_big.span()) on_too_big(m, again);
   mark(setup_.stages, Stage::finish);
 }
@@ -175,15 +181,8 @@ void Worker::on_too_big(rte_mbuf* m, bool again) {
 }
 
 // By route alone: our own outer packets never enter a tunnel. An SA's outer addresses are always the same, so what was
-// found for one packet holds for the next, until the tables change.
+// found for one packet holds for the next, until the tables change: prepare then puts the Ethernet header there at once.
 void Worker::send_outer(rte_mbuf* m) {
-  const OutboundSa::Way& way = meta(m).sa.outbound->way;
-  if (way.generation == tables_->generation &&
-      rte_pktmbuf_pkt_len(m) <= std::min(setup_.ports[way.port].mtu, meta(m).sa.outbound->path_mtu)) {
-    const PortView& port = setup_.ports[way.port];
-    if (!put_ethernet(m, *way.mac, port.mac, port.vlan, ether_type(m))) return drop(m, Drop::no_buffer);
-    return send_frame(m, way.port);
-  }
   const auto ip = read_ip(m, 0);
   const NextHop* hop = ip ? tables_->routes->lookup(ip->family, ip->destination) : nullptr;
   if (hop == nullptr || hop->kind == NextHop::Kind::local || hop->kind == NextHop::Kind::broadcast) {
@@ -207,7 +206,11 @@ void Worker::remember_way(OutboundSa& sa, const NextHop& hop, const IpHeader& ip
   const conf::IpAddress next = hop.kind == NextHop::Kind::gateway ? hop.gateway : ip.destination_address();
   const NeighborTable::Entry* neighbor = tables_->neighbors->find(hop.port, next);
   if (neighbor == nullptr || neighbor->failed || neighbor->stale) return;
-  sa.way = {tables_->generation, &neighbor->mac, hop.port};
+  const PortView& port = setup_.ports[hop.port];
+  sa.way = {.generation = tables_->generation, .port = hop.port, .limit = std::min(port.mtu, sa.path_mtu)};
+  sa.way.octets = static_cast<std::uint8_t>(write_ethernet(
+      sa.way.ethernet, neighbor->mac, port.mac, port.vlan,
+      ip.family == conf::Family::v4 ? RTE_ETHER_TYPE_IPV4 : RTE_ETHER_TYPE_IPV6));
 }
 
 void Worker::pass_on(const EspNotices& notices) {

@@ -140,7 +140,17 @@ class Worker {
   void fit_and_send(rte_mbuf* m, const NextHop& hop) { fit_and_send(m, hop, setup_.ports[hop.port].mtu); }
 
   // output.cpp: frames out, packets up and over
-  void send_frame(rte_mbuf* m, std::uint16_t port);
+  void send_frame(rte_mbuf* m, std::uint16_t port) {
+    if (!setup_.ports[port].tx_queue || m->nb_segs > 1) [[unlikely]]
+      return send_specially(m, port);
+    queue_frame(m, port);
+  }
+  void queue_frame(rte_mbuf* m, std::uint16_t port) {
+    TxBuffer& buffer = tx_[port];
+    buffer.frames[buffer.count++] = m;
+    if (buffer.count == kMaxBurst) flush(port);
+  }
+  void send_specially(rte_mbuf* m, std::uint16_t port);
   void flush(std::uint16_t port);
   void flush_all();
   void punt(PuntClass to, const Punt& what);
