@@ -83,7 +83,7 @@ struct ChangingLab : GatewayLab {
     const auto before = gateway().drops();
     give_ip(1, packet(true));
     settle();
-    return fate(0, before, [this](const Bytes& left) {
+    return fate(before, [this](const Bytes& left) {
       const auto opened = reference_open(tunnels()[0].from_us, left);
       return opened.error.empty() ? "tunnel" : left[9] == 50 ? "another SA" : "clear";
     });
@@ -93,17 +93,18 @@ struct ChangingLab : GatewayLab {
     const auto before = gateway().drops();
     give_ip(0, reference_seal(sa, sequence, packet(false)));
     settle();
-    return fate(1, before, [](const Bytes& left) { return left[9] == 50 ? "ESP" : "delivered"; });
+    return fate(before, [](const Bytes& left) { return left[9] == 50 ? "ESP" : "delivered"; });
   }
   std::string receive() { return receive(tunnels()[0].to_us, ++tunnels()[0].sent); }
 
  private:
-  std::string fate(std::size_t port, const std::map<std::string, std::uint64_t>& before,
+  std::string fate(const std::map<std::string, std::uint64_t>& before,
                    const std::function<std::string(const Bytes&)>& judge) {
     std::string text;
-    for (const Bytes& left : out(port)) text += judge(left);
-    out(0).clear();
-    out(1).clear();
+    for (const std::size_t port : {0, 1}) {
+      for (const Bytes& left : out(port)) text += judge(left);
+      out(port).clear();
+    }
     for (const auto& [name, count] : gateway().drops())
       if (count != before.at(name)) text += name;
     return text;
