@@ -64,9 +64,11 @@ FlowCache::Key esp_key(const std::uint8_t* frame, std::uint16_t in_port, std::ui
   return FlowCache::Key::esp(frame + kEthernetHeader, in_port, esp != kUpper, be32(frame + esp));  // as in prepare
 }
 
-// Its maximum segment size may have to be lowered: encrypt_for_child().
-bool opens_tcp(const std::uint8_t* ip, std::uint32_t total) {
-  return ip[9] == kProtocolTcp && (total < kIpv4Header + 20 || (ip[kIpv4Header + 13] & 2) != 0);
+// What begins or ends a TCP connection, and ICMP, is looked at more closely (a SYN's maximum segment size, what is counted
+// to tell why nothing comes back): encrypt_for_child() and on_decrypted().
+bool looked_at(const std::uint8_t* ip, std::uint32_t total) {
+  if (ip[9] == kProtocolIcmp) return true;
+  return ip[9] == kProtocolTcp && (total < kIpv4Header + 20 || (ip[kIpv4Header + 13] & 6) != 0);  // SYN, RST
 }
 
 void cut(rte_mbuf* m, std::uint32_t octets) {
@@ -107,7 +109,7 @@ bool Worker::plain_frame(rte_mbuf* m, std::uint16_t in_port) {
   if (esp != 0) {
     const FlowCache::Key key = esp_key(frame, in_port, esp);
     if (InboundSa* sa = flows_.inbound(key); sa != nullptr) return take_esp(m, in_port, total, esp, sa), true;
-  } else if (OutboundSa* sa = flows_.outbound(FlowCache::Key::clear(ip, in_port)); sa != nullptr && !opens_tcp(ip, total)) {
+  } else if (OutboundSa* sa = flows_.outbound(FlowCache::Key::clear(ip, in_port)); sa != nullptr && !looked_at(ip, total)) {
     return take_clear(m, in_port, total, *sa), true;
   }
   // 3. Where from and where to: classify_ip().
@@ -131,7 +133,7 @@ bool Worker::plain_frame(rte_mbuf* m, std::uint16_t in_port) {
   OutboundSa* sa = sas_.find_outbound(rule->child);
   if (sa != nullptr && sa->selectors == nullptr && esp == 0) {
     flows_.put(FlowCache::Key::clear(ip, in_port), *sa);
-    if (!opens_tcp(ip, total)) return take_clear(m, in_port, total, *sa), true;
+    if (!looked_at(ip, total)) return take_clear(m, in_port, total, *sa), true;
   }
   clear(meta(m));
   meta(m).in_port = in_port;
@@ -183,7 +185,7 @@ void Worker::take_esp(rte_mbuf* m, std::uint16_t in_port, std::uint32_t total, s
 bool Worker::plain_decrypted(rte_mbuf* m) {
   const auto* ip = at<const std::uint8_t>(m, 0);
   if (!tables_->plain() || m->nb_segs != 1 || ip[0] != kPlainHeader || fragment(ip) || ip[8] <= 1) return false;
-  if (ip[9] == kProtocolIcmp || opens_tcp(ip, m->data_len)) return false;
+  if (looked_at(ip, m->data_len)) return false;
   const NeighborTable::Entry* neighbor = flows_.neighbor(FlowCache::Key::decrypted(ip));
   if (neighbor == nullptr) {
     neighbor = plain_neighbor(ip);
