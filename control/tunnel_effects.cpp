@@ -100,6 +100,9 @@ void Tunnel::on_established(Ike& ike, bool initial_contact, Time now, Actions& o
   }
   ike.established = true;
   ike.since = now;
+  for (auto& [spi, other] : ikes_) {  // RFC 7296 2.4: what an attempt under way has still to say must be true by then
+    if (other.ours && !other.established) other.sa->not_alone();
+  }
   ++counts_.established;
   const ike::IkeStatus s = ike.sa->status();
   NegotiationTimes& n = negotiation_;
@@ -171,8 +174,9 @@ void Tunnel::on_child_failed(Ike& ike, const ike::ChildFailed& e, Time now, Acti
     c->retry_at = now + backoff(++c->failures);
     if (c->part_of != ike::kNoChild) {
       c->asked_once = true;
-      return say(out, ike::Notice::Level::warning,
-                 c->name + ": the peer leaves " + ike::str(c->selectors) + " out, which does not pass: " + e.reason.text);
+      return say(
+          out, ike::Notice::Level::warning,
+          c->name + ": the peer leaves " + ike::str(c->selectors) + " out, which does not pass: " + e.reason.text);
     }
   }
   traffic_wanted_ = false;

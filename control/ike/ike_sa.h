@@ -35,8 +35,8 @@ class Environment {
 
 struct ChildSettings {
   ChildSlot slot = 0;
-  std::string name;             // what `status` calls it
-  conf::SelectorSet selectors;  // as configured
+  std::string name;              // what `status` calls it
+  conf::SelectorSet selectors;   // as configured
   ChildSlot part_of = kNoChild;  // of a part: the configured child
   // The packet that asks for it, one address each: stands first in the selectors (RFC 7296 2.9).
   std::optional<conf::SelectorSet> packet = std::nullopt;
@@ -51,9 +51,9 @@ struct PeerSettings {
   crypto::Secret psk;
   std::shared_ptr<const crypto::Credential> credential;  // auth = "cert": who we are
   std::shared_ptr<const crypto::TrustStore> trust;       // and whom we believe
-  crypto::Secret ppk;                                     // RFC 8784; empty: none
-  std::uint16_t ike_packet = 1280;       // octets of the largest IP packet with a fragment of an IKE message
-  std::vector<ChildSettings> children;   // at least one; parts come and go while the tunnel lives
+  crypto::Secret ppk;                                    // RFC 8784; empty: none
+  std::uint16_t ike_packet = 1280;      // octets of the largest IP packet with a fragment of an IKE message
+  std::vector<ChildSettings> children;  // at least one; parts come and go while the tunnel lives
 };
 
 struct ChildStatus {
@@ -112,13 +112,16 @@ class IkeSa {
   virtual void esp_received(std::uint32_t spi_in, Time when) = 0;
   virtual void peer_moved(const conf::Endpoint& from, Time now, Effects& out) = 0;
 
+  // Another IKE SA with this peer is established meanwhile: a first contact that was not claimed yet is none any more.
+  virtual void not_alone() = 0;
+
   // Asks the peer now whether it lives, unless that is under way.
   virtual void check_liveness(Time now, Effects& out) = 0;
   // IKEv1, whose children outlive their phase 1: takes those of `older`, which is of the same version and
   // has the same peer, and will close itself. Whether it did.
   virtual bool inherit(IkeSa& /*older*/, Time /*now*/, Effects& /*out*/) { return false; }
 
-  [[nodiscard]] virtual TunnelId tunnel() const = 0;  // the one chosen so far; may change until authenticated
+  [[nodiscard]] virtual TunnelId tunnel() const = 0;          // the one chosen so far; may change until authenticated
   [[nodiscard]] virtual std::uint64_t local_spi() const = 0;  // by which datagrams find it
   [[nodiscard]] virtual bool owns_reply_to(std::uint64_t initiator_spi, const conf::Endpoint& remote) const = 0;
   [[nodiscard]] virtual IkeStatus status() const = 0;

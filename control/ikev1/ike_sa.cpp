@@ -83,6 +83,7 @@ class Ikev1Sa final : public ike::IkeSa {
   }
   [[nodiscard]] std::optional<ike::Time> deadline() const override { return ikev1::deadline(session_); }
 
+  void not_alone() override { session_.initial_contact = false; }
   void create_child(ike::ChildSlot child, ike::Time now, ike::Effects& out) override {
     request(Task{.slot = child}, now, out);
   }

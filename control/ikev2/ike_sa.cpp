@@ -68,6 +68,7 @@ class Ikev2Sa final : public ike::IkeSa {
   void settings_changed(std::shared_ptr<const ike::PeerSettings> settings) override {
     session_.peer.settings = std::move(settings);
   }
+  void not_alone() override { session_.initial_contact = false; }
   void create_child(ike::ChildSlot child, ike::Time now, ike::Effects& out) override {
     request(Task{.kind = Task::Kind::create_child, .slot = child}, now, out);
   }

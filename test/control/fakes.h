@@ -65,6 +65,7 @@ class FakeIke final : public ike::IkeSa {
   }
   void esp_received(std::uint32_t /*spi_in*/, Time at) override { alive_at = at; }
   void check_liveness(Time now, ike::Effects& /*out*/) override { asked_at = now; }
+  void not_alone() override { told_not_alone = true; }
   void peer_moved(const conf::Endpoint& from, Time, ike::Effects&) override { calls.push_back("moved " + from.str()); }
   ike::TunnelId tunnel() const override { return tunnel_id; }
   std::uint64_t local_spi() const override { return spi_; }
@@ -91,6 +92,7 @@ class FakeIke final : public ike::IkeSa {
   std::optional<Time> when;  // deadline
   bool closes_at_once = true;
   std::optional<Time> alive_at, asked_at;
+  bool told_not_alone = false;
   std::vector<std::string> calls;
 };
 

@@ -306,6 +306,18 @@ TEST_CASE("A peer that begins anew makes its earlier IKE SAs dead, but not those
   CHECK(both.fake.alive.size() == 2);
 }
 
+TEST_CASE("An attempt that is overtaken by the peer's own is told that it is no first contact any more") {
+  Bench b(settings());
+  b.tunnel.begin(b.now, b.out), b.tunnel.take_turn(b.now, b.out);
+  REQUIRE(b.fake.first_contact);
+  FakeIke& ours = b.last();
+  b.now += 700ms;
+  FakeIke& theirs = b.adopt(500, 1);
+  CHECK_FALSE(ours.told_not_alone);
+  b.happen(theirs, come_up(b.tunnel.settings(), 0x3000));
+  CHECK(ours.told_not_alone);
+}
+
 TEST_CASE("A rekeyed IKE SA takes over the children, and the end of the old one takes none of them") {
   Bench b(settings());
   b.tunnel.begin(b.now, b.out), b.tunnel.take_turn(b.now, b.out);

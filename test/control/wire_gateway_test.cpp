@@ -152,6 +152,30 @@ TEST_CASE("Both sides begin at once: one IKE SA remains, and not one packet is l
   }
 }
 
+TEST_CASE("A side that began while nobody was there yet: one IKE SA remains, and not one packet is lost") {
+  for (std::uint64_t seed = 1; seed <= 8; ++seed) {
+    INFO("seed " << seed);
+    Pair p(seed, {.lose = 100, .least_delay = 1, .most_delay = 1 + static_cast<std::uint32_t>(seed) * 5},
+           conf::Start::now, conf::Start::now);
+    p.packet_delay = Time(1);  // less than messages take: what is sent too early is lost
+    p.b->controller->begin(p.now);
+    p.run(600ms);
+    p.wire.faults.lose = 0;
+    p.a->controller->begin(p.now);
+    REQUIRE(p.run(10s, [&] { return p.both_up() && p.both_agree(); }));
+    p.run(100ms);
+    const std::uint64_t lost_before = p.packets_lost;  // while the first answer that brings the tunnel up was under way
+    p.run(90s);
+    CHECK(p.a->controller->gateway().ike_sas() == 1);
+    CHECK(p.b->controller->gateway().ike_sas() == 1);
+    CHECK(p.both_up());
+    CHECK(p.both_agree());
+    CHECK(p.a->tunnel().counts().established == 2);
+    CHECK(p.packets_lost == lost_before);
+    CHECK(p.packets_taken > 20000);
+  }
+}
+
 TEST_CASE("Reauthentication makes before it breaks: new IKE SAs, all children on them, and not one packet lost") {
   for (const bool both : {false, true}) {
     for (std::uint64_t seed = 1; seed <= 4; ++seed) {

@@ -22,25 +22,34 @@ serve() {
   listens() { in_ns hostb ss -Hltn 'sport = :5201' | grep -q LISTEN; }
   wait_for 5 listens
 }
-# What is never excused. Packets that come too late are: where a worker was descheduled; how many is reported.
+# What is never excused. Packets that come too late are: where a worker was descheduled; how many is reported. So is a
+# ring between workers that is full, but only while TCP fills every queue it finds: held_up says how many there were.
 nothing_broken() {
   local side name
   for side in "$@"; do
-    for name in icv_failed esp_malformed selector_mismatch crypto_failed no_sa unknown_spi handover_full; do
+    for name in icv_failed esp_malformed selector_mismatch crypto_failed no_sa unknown_spi; do
       is "$name on $side" "$(drops "$side" $name)" 0
     done
   done
 }
+held_up() { # SIDE...
+  local side sum=0
+  for side in "$@"; do sum=$((sum + $(drops "$side" handover_full))); done
+  echo $sum
+}
+one_ike_sa() { [[ $(ctl_json gwa 'j["control"]["ike_sas"]' counters) == 1 && $(ctl_json gwb 'j["control"]["ike_sas"]' counters) == 1 ]]; }
 out_spi() { ctl_json gwa 'j["tunnels"][0]["children"][0]["spi_out"]' status; }
 has_changed() { [[ $(out_spi) != "$1" ]]; }
 
 between_ours() { # CORES
-  local before
+  local before held_up
   two_workers gwa "$1"
   two_workers gwb "$1"
   causeway_start gwb
   causeway_start gwa
   expect "the tunnel comes up" ctl gwa up net --timeout 20
+  # Both sides began, A when B had for a while: until one of two IKE SAs is closed there may be two outbound SAs.
+  expect "one IKE SA remains" wait_for 45 one_ike_sa
   matches "what show says of the queues" "$(ctl gwa show port wan)" '2 to receive, 2 to send'
   serve
   expect "pings" ping_through hosta 10
@@ -53,6 +62,7 @@ between_ours() { # CORES
     matches "batches that B's workers lent each other" "$(sum_of gwb lent)" '^[1-9]'
     echo "figure lend: $(sum_of gwb lent) batches lent, $(sum_of gwb helped) decrypted by the other worker" >&3
   fi
+  held_up=$(held_up gwa gwb)
   spawn hosta background ping -n -i 0.02 10.20.1.2
   for _ in 1 2; do
     before=$(out_spi)
@@ -63,7 +73,8 @@ between_ours() { # CORES
   stop background INT
   is "pings that went unanswered meanwhile" "$(unanswered <"$STATE/background.out")" 0
   nothing_broken gwa gwb
-  echo "figure $1, window 8192: $(($(drops gwa replayed) + $(drops gwb replayed))) of $(($(sum_of gwa tx) + $(sum_of gwb tx))) packets came too late" >&3
+  is "packets that met a full ring between workers while TCP filled no queue" "$(held_up gwa gwb)" "$held_up"
+  echo "figure $1, window 8192: $(($(drops gwa replayed) + $(drops gwb replayed))) of $(($(sum_of gwa tx) + $(sum_of gwb tx))) packets came too late, $held_up met a full ring between workers" >&3
 }
 
 with_strongswan() {
