@@ -57,10 +57,11 @@ class GatewayLab {
   // Frames to the gateway; those that do not fit the ring wait for run().
   void give(std::size_t port, const Bytes& frame);
   void give_ip(std::size_t port, const Bytes& packet);
-  // Lets the gateway work until `done` says so; false where it does not within ten seconds. IP packets that
+  // Lets the gateway work until `done` says so; false where it does not within a minute. IP packets that
   // leave are appended to out(port), without their Ethernet header.
   [[nodiscard]] bool run(const std::function<bool()>& done);
-  // Until nothing has left or arrived for a while.
+  // Until whatever was given is dealt with, on facts alone: no buffer is in use, and what comes of it (counters, what
+  // control is told, and what it answers with) is done.
   void settle();
   std::deque<Bytes>& out(std::size_t port) { return out_[port]; }
   std::deque<Bytes>& frames(std::size_t port) { return frames_[port]; }  // other than untagged IP and ARP
@@ -69,6 +70,8 @@ class GatewayLab {
   [[nodiscard]] std::uint64_t dropped(const std::string& name) { return gateway_->drops().at(name); }
   [[nodiscard]] std::uint64_t dropped_in_all();
   void poll();
+  // Until each worker has begun a round since: it has taken the tables and commands that were there before.
+  void next_round();
 
   bool answer_arp = true;
   Bytes neighbor_mac;  // of all neighbors
