@@ -90,7 +90,7 @@ struct RouteReport {
 };
 
 struct CountersReport {
-  std::map<std::string, std::uint64_t> drops;
+  std::map<std::string, std::uint64_t> drops, treated;
   std::vector<dataplane::PortStatus> ports;
   std::vector<dataplane::WorkerStatus> workers;
   std::vector<dataplane::CryptoStatus> crypto;

@@ -162,6 +162,7 @@ Json counters_json(const CountersReport& counters) {
     return Json{{"name", r.name}, {"action", r.permit ? "permit" : "deny"}, {"packets", r.packets}};
   };
   return {{"drops", counters.drops},
+          {"treated", counters.treated},
           {"ports", each(counters.ports, port_json)},
           {"workers", each(counters.workers, worker_json)},
           {"crypto", each(counters.crypto, crypto)},

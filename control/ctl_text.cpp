@@ -251,6 +251,12 @@ std::string counters_text(const Json& counters, bool colour) {
       table_row(drops, {printable(name), count_text(count.get<std::uint64_t>())});
   }
   out += "\n" + (drops.empty() ? "nothing was dropped\n" : drops.str(colour));
+  Table treated({"TREATED", "PACKETS"});
+  for (const auto& [name, count] : member(counters, "treated").items()) {
+    if (count.is_number_unsigned() && count.get<std::uint64_t>() != 0)
+      table_row(treated, {printable(name), count_text(count.get<std::uint64_t>())});
+  }
+  if (!treated.empty()) out += "\n" + treated.str(colour);
   Table rules({"RULE", "ACTION", "PACKETS"});
   for (const Json& r : list_at(counters, "rules"))
     table_row(rules, {text_at(r, "name"), text_at(r, "action"), count_at(r, "packets")});

@@ -194,6 +194,7 @@ void Controller::report_child(const Tunnel& tunnel, const LiveChild& live, Child
 CountersReport Controller::counters() const {
   CountersReport r;
   r.drops = dataplane_.drops();
+  r.treated = dataplane_.treated();
   r.ports = dataplane_.ports();
   r.workers = dataplane_.workers();
   r.crypto = dataplane_.crypto();

@@ -28,8 +28,9 @@ struct alignas(kCacheLine) Counters {
   Counter icmp_errors;                // that we sent
   Counter icmp_limited;               // that the rate limit kept back
   Counter fragmented;                 // packets cut before a link or a tunnel that takes less
+  Counter outer_fragmented;           // outer packets cut behind encryption: below 1280 octets of path (IPv6 inside)
   Counter reassembled;                // datagrams for us that came in fragments
-  Counter mss_clamped;   // SYNs whose maximum segment size was lowered
+  Counter mss_clamped;                // SYNs whose maximum segment size was lowered
   Counter linearised;                 // chained packets made one segment
   Counter to_host, from_host;         // own traffic, by way of the kernel (host = true)
   Counter host_refused;               // routes that the kernel did not take

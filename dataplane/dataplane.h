@@ -78,7 +78,8 @@ struct IcmpError {
   std::uint16_t mtu = 0;  // fragmentation needed / packet too big
   std::uint32_t spi = 0;  // of a quoted ESP packet
 };
-struct UnknownEsp {  // the SPI is not ours, or no longer (evidence: anybody may send it); at most once a second and worker
+struct UnknownEsp {  // the SPI is not ours, or no longer (evidence: anybody may send it); at most once a second and
+                     // worker
   conf::IpAddress from;
   std::uint32_t spi;
 };
@@ -90,8 +91,8 @@ struct PortReset {  // the device asked for a reset (RTE_ETH_EVENT_INTR_RESET)
   std::uint16_t port;
   std::string error;  // empty: it runs again; else it is tried again each second
 };
-using Event =
-    std::variant<Installed, Retired, IkeDatagram, Wanted, PeerMoved, LimitReached, IcmpError, UnknownEsp, LinkChanged, PortReset>;
+using Event = std::variant<Installed, Retired, IkeDatagram, Wanted, PeerMoved, LimitReached, IcmpError, UnknownEsp,
+                           LinkChanged, PortReset>;
 
 // --- what operators see ---------------------------------------------------------------------------
 
@@ -135,7 +136,7 @@ struct RuleStatus {
 
 struct PortSetup {
   std::string name;
-  std::string device;  // PCI address, or vdev arguments
+  std::string device;                   // PCI address, or vdev arguments
   std::vector<conf::Prefix> addresses;  // own addresses, host bits kept
   std::optional<conf::IpAddress> gateway;
   bool trusted = false;
@@ -147,7 +148,7 @@ struct Setup {
   std::vector<int> cores;  // one worker each; empty: one worker on a core of its choice
   conf::Polling polling = conf::Polling::busy;
   std::optional<std::uint32_t> hugepages_mib;  // 0: run without
-  std::string file_prefix;  // unique per process (from the admin socket's path)
+  std::string file_prefix;                     // unique per process (from the admin socket's path)
   std::vector<PortSetup> ports;
   TableSpec table;
   // Instead of what calibration finds; unset: as found.
@@ -161,7 +162,7 @@ struct Setup {
 };
 
 struct StartError {
-  std::string text;  // names the port or resource and the cure
+  std::string text;       // names the port or resource and the cure
   bool resources = true;  // exit code 3; else 1
 };
 
@@ -185,7 +186,8 @@ class Dataplane {
   // before it stays installed until removed. `Installed` with `token` follows, in order.
   virtual void install(SaSpec spec, std::uint64_t token) = 0;
   virtual void remove(Direction direction, std::uint32_t spi, ChildSlot child) = 0;  // `Retired` follows
-  virtual void update_endpoints(std::uint32_t spi_out, ChildSlot child, conf::Endpoint local, conf::Endpoint remote) = 0;
+  virtual void update_endpoints(std::uint32_t spi_out, ChildSlot child, conf::Endpoint local,
+                                conf::Endpoint remote) = 0;
 
   // The error is a sentence; nothing has changed then.
   virtual tl::expected<void, std::string> publish(const TableSpec& table) = 0;
@@ -196,8 +198,11 @@ class Dataplane {
                     std::span<const std::uint8_t> message) = 0;
   virtual void send_keepalive(const conf::Endpoint& local, const conf::Endpoint& remote) = 0;  // RFC 3948 2.3
 
-  [[nodiscard]] virtual std::optional<SaCounters> counters(Direction direction, std::uint32_t spi, ChildSlot child) const = 0;
+  [[nodiscard]] virtual std::optional<SaCounters> counters(Direction direction, std::uint32_t spi,
+                                                           ChildSlot child) const = 0;
   [[nodiscard]] virtual std::map<std::string, std::uint64_t> drops() const = 0;  // summed over workers, every name
+  // What was done to packets that went on: fragmented, reassembled and the like. Summed over workers, every name.
+  [[nodiscard]] virtual std::map<std::string, std::uint64_t> treated() const = 0;
   [[nodiscard]] virtual std::vector<PortStatus> ports() const = 0;
   [[nodiscard]] virtual std::vector<WorkerStatus> workers() const = 0;
   [[nodiscard]] virtual std::vector<NeighborStatus> neighbors() const = 0;

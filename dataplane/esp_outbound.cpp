@@ -172,7 +172,8 @@ bool stopped(OutboundSa& sa, EspNotices& notices, Drop& why) {
   if (!sa.hard_told) notice(notices, sa, EspNotice::Kind::hard_limit);
   sa.hard_told = true;
   const bool told_to_stop = sa.shared != nullptr && sa.shared->last.load(std::memory_order_relaxed) == 0;
-  why = exhausted && !told_to_stop ? Drop::sequence_exhausted : Drop::sa_expired;
+  const bool by_limit = told_to_stop || packets >= sa.limits.hard_packets || bytes >= sa.limits.hard_bytes;
+  why = by_limit ? Drop::sa_expired : Drop::sequence_exhausted;
   if (!exhausted && sa.shared != nullptr) ++sa.sequence;  // its number is lost
   return true;
 }

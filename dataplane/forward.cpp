@@ -73,8 +73,7 @@ const PolicyRule* Worker::rule_of_quoted(rte_mbuf* m, const IpHeader& ip) const 
   if (ip.later_fragment || rte_pktmbuf_data_len(m) <= quote) return nullptr;
   if (!is_icmp_error(*at<std::uint8_t>(m, ip.upper), ip.family)) return nullptr;
   const auto quoted = read_ip(m, quote);
-  if (!quoted || quoted->family != ip.family ||
-      std::memcmp(quoted->source, ip.destination, ip.address_octets()) != 0)
+  if (!quoted || quoted->family != ip.family || std::memcmp(quoted->source, ip.destination, ip.address_octets()) != 0)
     return nullptr;
   const PolicyRule* rule = tables_->policies->match(flow_of(m, quote, *quoted).reversed());
   return rule != nullptr && rule->action == PolicySpec::Action::protect ? rule : nullptr;
@@ -132,7 +131,7 @@ void Worker::fit_and_send(rte_mbuf* m, const NextHop& hop, std::uint16_t mtu) {
   std::array<rte_mbuf*, kMaxPieces> pieces;
   const std::size_t n = fragment_copy(setup_.pool, m, mtu, ++fragment_id_, pieces);
   if (n == 0) return drop(m, Drop::no_buffer);
-  counters_.fragmented.add();
+  (meta(m).encrypted ? counters_.outer_fragmented : counters_.fragmented).add();
   for (std::size_t i = 0; i < n; ++i) send_ip(pieces[i], hop);
   rte_pktmbuf_free(m);
 }

@@ -106,7 +106,8 @@ tl::expected<void, StartError> Gateway::start_workers() {
   codec_.emplace(key);
   buckets_.emplace(count);
   spis_.emplace(*codec_);
-  swap_tables({.routes = nullptr, .policies = nullptr, .neighbors = std::make_shared<NeighborTable>(), .rules = nullptr});
+  swap_tables(
+      {.routes = nullptr, .policies = nullptr, .neighbors = std::make_shared<NeighborTable>(), .rules = nullptr});
   if (auto published = publish(setup_.table); !published) return tl::unexpected(StartError{published.error(), false});
 
   for (std::uint16_t w = 0; w < count; ++w) mailboxes_.push_back(std::make_unique<Mailbox>(count));
@@ -228,7 +229,9 @@ tl::expected<void, std::string> Gateway::publish(const TableSpec& table) {
   auto routes = std::make_shared<const RouteTable>(setup_.ports, table.routes);
   auto policies = std::make_shared<const PolicyTable>(specs, routes->networks(), setup_.ports,
                                                       [this](TunnelId tunnel) { return owner_of(tunnel); });
-  swap_tables({.routes = std::move(routes), .policies = std::move(policies), .neighbors = tables_->neighbors,
+  swap_tables({.routes = std::move(routes),
+               .policies = std::move(policies),
+               .neighbors = tables_->neighbors,
                .rules = std::move(rules),
                .translations = std::move(translations)});
   rules_ = table.rules;
@@ -250,6 +253,27 @@ std::map<std::string, std::uint64_t> Gateway::drops() const {
     std::uint64_t sum = counters_.drops[i].get();
     for (const auto& mail : mailboxes_) sum += mail->counters.drops[i].get();
     out.emplace(kDrops[i].name, sum);
+  }
+  return out;
+}
+
+std::map<std::string, std::uint64_t> Gateway::treated() const {
+  struct Kind {
+    const char* name;
+    Counter Counters::*counter;
+  };
+  static constexpr Kind kKinds[] = {
+      {"fragmented", &Counters::fragmented},     {"outer_fragmented", &Counters::outer_fragmented},
+      {"reassembled", &Counters::reassembled},   {"mss_clamped", &Counters::mss_clamped},
+      {"linearised", &Counters::linearised},     {"keepalives", &Counters::keepalives},
+      {"echo_replies", &Counters::echo_replies}, {"icmp_errors", &Counters::icmp_errors},
+      {"icmp_limited", &Counters::icmp_limited}, {"to_host", &Counters::to_host},
+      {"from_host", &Counters::from_host},       {"host_refused", &Counters::host_refused}};
+  std::map<std::string, std::uint64_t> out;
+  for (const Kind& kind : kKinds) {
+    std::uint64_t sum = (counters_.*kind.counter).get();
+    for (const auto& mail : mailboxes_) sum += (mail->counters.*kind.counter).get();
+    out.emplace(kind.name, sum);
   }
   return out;
 }

@@ -61,6 +61,7 @@ class Gateway final : public Dataplane {
   [[nodiscard]] std::optional<SaCounters> counters(Direction direction, std::uint32_t spi,
                                                    ChildSlot child) const override;
   [[nodiscard]] std::map<std::string, std::uint64_t> drops() const override;
+  [[nodiscard]] std::map<std::string, std::uint64_t> treated() const override;
   [[nodiscard]] std::vector<PortStatus> ports() const override;
   [[nodiscard]] std::vector<WorkerStatus> workers() const override;
   [[nodiscard]] std::vector<NeighborStatus> neighbors() const override;
@@ -93,8 +94,8 @@ class Gateway final : public Dataplane {
     ChildSlot child = 0;
     std::uint16_t worker = 0;  // its owner; of a spread SA, which every worker has a replica of, the first of them
     InboundSaPtr inbound;
-    std::vector<OutboundSaPtr> outbound;     // one; of a spread SA one for each worker
-    std::unique_ptr<SharedSequence> shared;  // of a spread SA
+    std::vector<OutboundSaPtr> outbound;       // one; of a spread SA one for each worker
+    std::unique_ptr<SharedSequence> shared;    // of a spread SA
     std::size_t installing = 0, retiring = 0;  // reports that are still to come
     std::uint64_t soft_bytes = 0, hard_bytes = 0, soft_packets = 0, hard_packets = 0;  // 0: none
     bool soft_told = false, hard_told = false, removing = false;
@@ -104,7 +105,7 @@ class Gateway final : public Dataplane {
     EspSizes sizes = {};
     std::uint16_t configured_mtu = 0, fixed_path_mtu = 0;  // 0: by the inner packet; by the path
     std::uint32_t mtu = 0;                                 // effective, inner octets
-    bool probe = false;  // see SaSpec
+    bool probe = false;                                    // see SaSpec
     std::optional<conf::IpAddress> probe_host = {};
     [[nodiscard]] SaCounters counters() const;  // summed over replicas
     std::uint64_t packets_seen = 0;             // inbound: when its rate was last looked at
@@ -210,11 +211,11 @@ class Gateway final : public Dataplane {
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::thread> threads_;
   std::vector<int> cores_;
-  std::vector<int> nodes_;  // NUMA nodes of the workers' cores; SOCKET_ID_ANY: not known
+  std::vector<int> nodes_;                // NUMA nodes of the workers' cores; SOCKET_ID_ANY: not known
   std::unique_ptr<const Tables> tables_;  // what workers read now
   std::uint64_t generation_ = 0;
   std::deque<OldTables> old_tables_;
-  std::vector<RuleSpec> rules_;                        // of the tables, in order
+  std::vector<RuleSpec> rules_;                      // of the tables, in order
   std::map<std::string, std::uint16_t> rule_slots_;  // of each name that ever counted
 
   std::uint64_t now_ms_ = 0;
@@ -228,7 +229,7 @@ class Gateway final : public Dataplane {
     std::uint64_t at_ms;  // not tried before
   };
   std::map<std::size_t, Reset> resets_;  // under way, by device
-  int announcements_ = 2;  // gratuitous ARP still to send for each address
+  int announcements_ = 2;                // gratuitous ARP still to send for each address
   std::uint64_t next_announcement_ms_ = 0;
   std::unordered_map<ChildSlot, std::uint64_t> wanted_ms_;
   std::map<SaKey, SaRecord> sas_;   // here until their Retired

@@ -163,7 +163,8 @@ void Gateway::tell_limit(const LimitReached& limit, const Sink& sink) {
 
 // A worker's notice of a limit may be lost with a full ring; the counters are not. Nor does a worker see the octets
 // of an SA's other replicas: their sum is looked at here, so a spread SA may overshoot a limit in octets by what all
-// workers send in kSpreadLimitCheckMs and a poll. Packets it counts by its sequence numbers, exactly.
+// workers send in kSpreadLimitCheckMs and a poll, but none of them alone sends more than the limit. Packets it counts
+// by its sequence numbers, exactly.
 void Gateway::check_limits(const Sink& sink) {
   if (now_ms_ >= next_spread_limits_ms_) {
     next_spread_limits_ms_ = now_ms_ + kSpreadLimitCheckMs;
@@ -202,7 +203,7 @@ std::uint32_t Gateway::effective_mtu(std::uint32_t spi_out, ChildSlot child) con
 
 std::vector<CryptoStatus> Gateway::crypto() const {
   std::vector<CryptoStatus> out;
-  for (const auto& row : plan_->rows()) 
+  for (const auto& row : plan_->rows())
     out.push_back({row.suite, std::string(name(row.level)), std::string(name(row.api)), row.packets});
   return out;
 }

@@ -198,8 +198,8 @@ tl::expected<std::vector<OutboundSaPtr>, std::string> make_spread(const SaSpec& 
     if (!sa) return tl::unexpected(sa.error());
     (*sa)->shared = &shared;
     (*sa)->last_sequence = 0;  // nothing taken yet
-    // A replica sees its own octets alone: control adds them up. Packets are counted by the numbers taken.
-    (*sa)->limits.soft_bytes = (*sa)->limits.hard_bytes = UINT64_MAX;
+    // A replica sees its own octets alone, and stops by them if it must; control adds up those of all. Packets are
+    // counted by the numbers taken.
     set_calm(**sa);
     replicas.push_back(std::move(*sa));
   }
@@ -209,8 +209,8 @@ tl::expected<std::vector<OutboundSaPtr>, std::string> make_spread(const SaSpec& 
 
 // RFC 4301 6.2: an ICMP error is also carried for the packet that it quotes, which came through this tunnel.
 bool covers(const OutboundSa& sa, std::span<const std::uint8_t> octets) {
-  const std::span<const CompactSelector> local{sa.selectors, sa.local_count}, remote{sa.selectors + sa.local_count,
-                                                                                     sa.remote_count};
+  const std::span<const CompactSelector> local{sa.selectors, sa.local_count},
+      remote{sa.selectors + sa.local_count, sa.remote_count};
   const auto inner = parse_start(octets);
   if (!inner) return false;
   const auto takes = [&](const InnerPacket& p, bool reversed) {

@@ -56,6 +56,9 @@ class SpscRing {
     return tail_.load(std::memory_order_acquire) - head_.load(std::memory_order_acquire);
   }
   [[nodiscard]] bool empty() const { return size() == 0; }
+  // Anyone: how many elements went in and came out so far.
+  [[nodiscard]] std::uint64_t pushed() const { return tail_.load(std::memory_order_acquire); }
+  [[nodiscard]] std::uint64_t popped() const { return head_.load(std::memory_order_acquire); }
   [[nodiscard]] std::size_t capacity() const { return size_; }
 
  private:

@@ -79,9 +79,12 @@ void Worker::on_decrypted(rte_mbuf* m) {
 void Worker::protect(rte_mbuf* m, const PolicyRule& rule) {
   meta(m).child = rule.child;
   // A spread child has an SA on every worker: who received the flow encrypts it.
-  if (rule.owner != setup_.index && sas_.find_outbound(rule.child) == nullptr)
-    return hand_over(rule.owner, {m, HandOver::Kind::encrypt, 0});
-  encrypt_for_child(m);
+  const bool ours = rule.owner == setup_.index || sas_.find_outbound(rule.child) != nullptr;
+  if (ours && !(fence_.stands() && rule.owner != setup_.index && fence_.may_move())) return encrypt_for_child(m);
+  hand_over(rule.owner, {m, HandOver::Kind::encrypt, 0});
+  if (!ours) return;
+  flush_hand_overs(rule.owner);
+  fence_.move_behind();
 }
 
 void Worker::encrypt_for_child(rte_mbuf* m) {

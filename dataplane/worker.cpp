@@ -46,14 +46,15 @@ Worker::Worker(WorkerSetup setup, Shared& shared)
       ip_ids_(setup_.index, static_cast<unsigned>(setup_.mailboxes.size())),
       reassembly_(setup_.jumbo_pool, counters_),
       lending_(lenders(setup_), rte_get_tsc_hz() / 1'000'000 * kLendPatienceUs),
+      fence_(setup_.mailboxes, setup_.index),
       retiring_(mail_.reports.capacity()),
       ms_per_tick_(UINT64_MAX / (rte_get_tsc_hz() / 1000) + 1),
       tx_(setup_.ports.size()),
       handing_over_(setup_.mailboxes.size()),
       // per second and at once: IKE, its first messages, ARP and neighbor discovery, packets that wait for a neighbor,
       // own traffic
-      punt_limits_{TokenBucket(20'000, 400), TokenBucket(12'000, 300), TokenBucket(5'000, 200),
-                   TokenBucket(5'000, 400), TokenBucket(50'000, 500)} {}
+      punt_limits_{TokenBucket(20'000, 400), TokenBucket(12'000, 300), TokenBucket(5'000, 200), TokenBucket(5'000, 400),
+                   TokenBucket(50'000, 500)} {}
 
 // Called every poll: a multiplication, where a division would be the dearest instruction of an idle one.
 std::uint64_t Worker::now_ms() const {
@@ -109,9 +110,10 @@ bool Worker::iterate() {
   full_burst_ = false;
   bool busy = take_commands();
   flows_.at(tables_->generation + sas_.changes());  // neither ever goes back, so the sum is a new one after any change
+  if (fence_.stands()) fence_.look();
   for (const auto& queue : setup_.rx_queues) {
     // A FIFO of batches that is full leaves packets in their queue: nothing is dropped for a slow lender.
-    if (lending_.room(kBatchesOfABurst)) busy |= receive(queue);
+    if (lending_.room(kBatchesOfABurst) && !fence_.stands()) busy |= receive(queue);
   }
   busy |= take_hand_overs();
   saturation_.saw(full_burst_);
@@ -149,8 +151,10 @@ void Worker::on(const InstallInbound& command) {
   report(InstallReport{Direction::inbound, sa.spi, sa.child, command.token, ok});
 }
 
+// A replica of a spread SA where there was none: until now this worker handed the child's packets to its owner.
 void Worker::on(const InstallOutbound& command) {
   OutboundSa& sa = *command.sa;
+  if (sa.shared != nullptr && sas_.find_outbound(sa.child) == nullptr) fence_.put_up();
   const bool ok = sas_.insert(sa);
   counters_.sas_outbound.set(sas_.outbound_count());
   report(InstallReport{Direction::outbound, sa.spi, sa.child, command.token, ok});
@@ -164,7 +168,9 @@ void Worker::on(const RemoveSa& command) {
     if (sa != nullptr && sa->cores == conf::Cores::lend) --lend_sas_;
     if (sa != nullptr && sa->cores == conf::Cores::automatic) --automatic_sas_;
   } else {
-    sas_.remove_outbound(command.child, command.spi);
+    const OutboundSa* sa = sas_.remove_outbound(command.child, command.spi);
+    // From now on the owner encrypts them again.
+    if (sa != nullptr && sa->shared != nullptr && sas_.find_outbound(command.child) == nullptr) fence_.put_up();
   }
   counters_.sas_inbound.set(sas_.inbound_count());
   counters_.sas_outbound.set(sas_.outbound_count());

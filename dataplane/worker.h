@@ -16,6 +16,7 @@
 #include "dataplane/classify.h"
 #include "dataplane/esp.h"
 #include "dataplane/flow_cache.h"
+#include "dataplane/hand_over_fence.h"
 #include "dataplane/icmp.h"
 #include "dataplane/lend.h"
 #include "dataplane/mailbox.h"
@@ -36,7 +37,7 @@ struct Shared {
   rte_rcu_qsbr* rcu = nullptr;
   WakeUp wake_up;
   std::atomic<std::int64_t> clock_offset_ms{0};  // control's clock minus the cycle counter's; written by control
-  std::uint16_t probe_id = 0;  // of our echo requests; set before the workers start
+  std::uint16_t probe_id = 0;                    // of our echo requests; set before the workers start
   std::atomic<bool> stop{false};
 };
 
@@ -176,8 +177,9 @@ class Worker {
   Reassembly reassembly_;
   Lane to_decrypt_, to_encrypt_;  // empty between bursts
   LendQueue lending_;             // batches that are being decrypted
+  HandOverFence fence_;           // while it stands nothing is received
   Saturation saturation_;
-  bool full_burst_ = false;  // some burst of this round was
+  bool full_burst_ = false;                         // some burst of this round was
   std::uint32_t lend_sas_ = 0, automatic_sas_ = 0;  // inbound ones in the table, by their `cores`
   struct Retiring {
     std::uint64_t position;  // of lending_: once it is popped, no batch refers to the SA
@@ -190,7 +192,8 @@ class Worker {
   std::vector<TxBuffer> tx_;                   // by port
   std::vector<HandOverBuffer> handing_over_;  // by worker
   std::array<TokenBucket, kPuntClasses> punt_limits_;
-  TokenBucket icmp_errors_{100, 50}, echo_replies_{20'000, 2'000}, stale_notes_{100, 20}, wanted_{200, 100}, hosts_seen_{5, 5};
+  TokenBucket icmp_errors_{100, 50}, echo_replies_{20'000, 2'000}, stale_notes_{100, 20}, wanted_{200, 100},
+      hosts_seen_{5, 5};
 };
 
 }  // namespace causeway::dataplane

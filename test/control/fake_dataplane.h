@@ -105,6 +105,7 @@ class FakeDataplane final : public dataplane::Dataplane {
     return dataplane::SaCounters{};
   }
   std::map<std::string, std::uint64_t> drops() const override { return {}; }
+  std::map<std::string, std::uint64_t> treated() const override { return {}; }
   std::vector<dataplane::PortStatus> ports() const override { return {}; }
   std::vector<dataplane::WorkerStatus> workers() const override { return {}; }
   std::vector<dataplane::NeighborStatus> neighbors() const override { return {}; }

@@ -137,3 +137,56 @@ TEST_CASE("A rekey takes a tunnel from one core to all of them and back") {
   }
   CHECK(pair.drops() == "");
 }
+
+// What README and the manual state: the sum over workers is looked at every 50 ms of control's clock, so a limit is
+// overshot by what they send in so long; and no worker alone sends more than the limit.
+TEST_CASE("A limit in octets of a spread SA is overshot by no more than is stated") {
+  constexpr std::uint64_t kHard = 200'000;
+  GatewayPair::Shape shape{
+      .workers = 4, .tunnels = 1, .flows = 16, .cores = conf::Cores::spread, .replay_window = 8192};
+  shape.limit = [](SaSpec& spec) {
+    if (spec.direction == Direction::outbound) spec.hard_bytes = kHard;
+  };
+  GatewayPair pair(shape);
+  pair.warm_up();
+  const auto sent_bytes = [&] {
+    return pair.gateway(GatewayPair::kA).counters(Direction::outbound, pair.spi(GatewayPair::kA, 0), 0)->bytes;
+  };
+  const auto send = [&](int count) {
+    for (int i = 0; i < count;)
+      i += pair.send(GatewayPair::kA, 0, static_cast<std::uint32_t>(i % 16), 972) ? 1 : 0, pair.turn();
+    return pair.until([&] { return pair.arrived() == pair.sent(); });
+  };
+  // The clock stands still: control looks no more, and the four together pass the limit, none of them alone.
+  pair.clock = std::chrono::duration_cast<Milliseconds>(Clock::now().time_since_epoch());
+  pair.turn();
+  REQUIRE(send(300));
+  CHECK(sent_bytes() > kHard);
+  CHECK(pair.drops() == "");
+  // 50 ms later it does, and not one more packet leaves.
+  *pair.clock += std::chrono::milliseconds(50);
+  pair.turn();
+  const std::uint64_t passed = sent_bytes(), packets = pair.sent();
+  for (int i = 0; i < 40; ++i)
+    static_cast<void>(pair.send(GatewayPair::kA, 0, static_cast<std::uint32_t>(i % 16), 972));
+  REQUIRE(pair.until([&] { return pair.gateway(GatewayPair::kA).drops().at("sa_expired") == pair.sent() - packets; }));
+  CHECK(sent_bytes() == passed);
+}
+
+TEST_CASE("One worker alone never passes a spread SA's limit in octets, however long control looks away") {
+  constexpr std::uint64_t kHard = 100'000;
+  GatewayPair::Shape shape{.workers = 4, .tunnels = 1, .flows = 1, .cores = conf::Cores::spread, .replay_window = 8192};
+  shape.limit = [](SaSpec& spec) {
+    if (spec.direction == Direction::outbound) spec.hard_bytes = kHard;
+  };
+  GatewayPair pair(shape);
+  pair.warm_up();
+  pair.clock = std::chrono::duration_cast<Milliseconds>(Clock::now().time_since_epoch());
+  pair.turn();
+  for (int i = 0; i < 150; ++i) static_cast<void>(pair.send(GatewayPair::kA, 0, 0, 972));
+  auto& a = pair.gateway(GatewayPair::kA);
+  REQUIRE(pair.until([&] { return pair.arrived() + a.drops().at("sa_expired") == pair.sent(); }));
+  const std::uint64_t bytes = a.counters(Direction::outbound, pair.spi(GatewayPair::kA, 0), 0)->bytes;
+  CHECK(bytes >= kHard);
+  CHECK(bytes < kHard + 1000);  // its last packet
+}

@@ -40,8 +40,8 @@ std::uint32_t be32(const Bytes& octets, std::size_t at) {
 Rings::Rings(const std::string& name, unsigned queues, unsigned depth) {
   start_eal();
   for (unsigned q = 0; q < queues; ++q) {
-    rings_.push_back(
-        rte_ring_create((name + "-" + std::to_string(q)).c_str(), depth, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ));
+    rings_.push_back(rte_ring_create((name + "-" + std::to_string(q)).c_str(), depth, SOCKET_ID_ANY,
+                                     RING_F_SC_DEQ));  // producers: see flood
     if (rings_.back() == nullptr) throw std::runtime_error("no ring " + name);
   }
 }
@@ -127,6 +127,7 @@ SaSpec GatewayPair::describe(std::size_t sender, std::uint32_t tunnel, Direction
   spec.udp_encap = tunnel % 2 == 1;
   spec.replay_window = shape_.replay_window;
   spec.cores = shape_.cores;
+  if (shape_.limit) shape_.limit(spec);
   return spec;
 }
 
@@ -160,6 +161,26 @@ bool GatewayPair::replacing() const {
   return std::any_of(sides_.begin(), sides_.end(), [](const Side& side) {
     return std::any_of(side.ways.begin(), side.ways.end(), [](const Way& w) { return w.stage != Way::Stage::idle; });
   });
+}
+
+void GatewayPair::flood(unsigned queue, std::uint32_t tunnel, unsigned frames) {
+  rte_ring* ring = a_to_b_.list()[queue];
+  if (flood_.empty()) {
+    Bytes esp(1400, 0x5a);
+    for (std::size_t i = 0; i < 4; ++i) esp[i] = static_cast<std::uint8_t>(spi(kA, tunnel) >> (24 - 8 * i));
+    esp[4] = 0x7f;  // far ahead of what was sent: the window does not keep it out
+    flood_ = ethernet(mac_address(sides_[kB].gateway->ports()[0].mac), kHostMac, 0x0800,
+                      ipv4({.source = outer_of(kA), .destination = outer_of(kB), .protocol = 50}, esp));
+    // In every buffer, once: what fails its ICV is left as it is but for what was encrypted, and comes again.
+    std::vector<PacketPtr> all;
+    while (filler_.in_use() < filler_.pool->size) all.push_back(filler_.make(flood_));
+  }
+  for (unsigned there = rte_ring_count(ring); there < frames; ++there) {
+    PacketPtr m(rte_pktmbuf_alloc(filler_.pool.get()));
+    if (!m || rte_pktmbuf_append(m.get(), static_cast<std::uint16_t>(flood_.size())) == nullptr) return;
+    if (rte_ring_enqueue(ring, m.get()) != 0) return;
+    static_cast<void>(m.release());
+  }
 }
 
 // What comes next once the step before is done, as IKE orders it.

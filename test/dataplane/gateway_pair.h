@@ -58,6 +58,7 @@ class GatewayPair {
     conf::Cores cores = conf::Cores::single;
     std::uint32_t replay_window = 2048;
     std::function<void(std::size_t side, dataplane::Setup&)> change = {};
+    std::function<void(dataplane::SaSpec&)> limit = {};  // what else an SA is to be
   };
   explicit GatewayPair(const Shape& shape);
   ~GatewayPair();
@@ -80,6 +81,12 @@ class GatewayPair {
   [[nodiscard]] std::uint64_t replaced() const { return replaced_; }
   [[nodiscard]] bool replacing() const;
   void set_cores(conf::Cores cores) { shape_.cores = cores; }  // of SAs from now on
+
+  // Fills a queue of B's WAN up to `frames` with ESP for a tunnel's SA that no key made: work that brings nothing.
+  void flood(unsigned queue, std::uint32_t tunnel, unsigned frames);
+  [[nodiscard]] std::uint32_t spi(std::size_t sender, std::uint32_t tunnel) const {
+    return sides_[sender].ways[tunnel].current.spi;
+  }
 
   std::optional<dataplane::Milliseconds> clock;  // of both gateways; unset: it runs
 
@@ -114,7 +121,8 @@ class GatewayPair {
   void check(std::size_t receiver, const Bytes& packet);
 
   Shape shape_;
-  FrameLab frames_;
+  FrameLab frames_, filler_{packet_pool(8191, 2048)};
+  Bytes flood_;  // its frame, once made
   Rings a_to_b_, b_to_a_;
   std::array<Side, 2> sides_;
   std::map<std::uint32_t, Bytes> keys_;                                     // by SPI

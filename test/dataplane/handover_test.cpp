@@ -1,5 +1,7 @@
 // Several workers on ports with one queue: packets reach the SA's owner, and the queue's, by rings.
+#include <algorithm>
 #include <map>
+#include <utility>
 
 #include "test/dataplane/gateway_lab.h"
 #include "test/support/catch.h"
@@ -109,3 +111,67 @@ void every_flow_in_order(unsigned workers) {
 
 TEST_CASE("Two workers on one-queue ports lose and reorder nothing within a flow") { every_flow_in_order(2); }
 TEST_CASE("Four workers on one-queue ports lose and reorder nothing within a flow") { every_flow_in_order(4); }
+
+TEST_CASE("A rekey from one core to all and back takes no packet past another of its flow, nor loses one") {
+  GatewayLab lab(2);
+  lab.add_tunnel();
+  auto& tunnel = lab.add_tunnel();  // of the second worker; the first one receives
+  std::map<std::uint32_t, ReferenceSa> keys{{tunnel.from_us.spi, tunnel.from_us}};
+  std::map<std::uint32_t, std::uint32_t> sent, due;
+  std::uint64_t given = 0, arrived = 0;
+  const auto stream = [&](std::uint32_t packets) {
+    for (std::uint32_t i = 0; i < packets; ++i, ++given)
+      lab.give_ip(1, numbered(1, i % kFlows, sent[i % kFlows]++, true));
+  };
+  const auto drain = [&] {
+    for (; !lab.out(0).empty(); lab.out(0).pop_front(), ++arrived) {
+      const Bytes& packet = lab.out(0).front();
+      const auto spi = static_cast<std::uint32_t>(packet[20] << 24 | packet[21] << 16 | packet[22] << 8 | packet[23]);
+      REQUIRE(keys.contains(spi));
+      const auto opened = reference_open(keys.at(spi), packet);
+      REQUIRE(opened.error == "");
+      const Seen seen = read(opened.inner, true);
+      REQUIRE(seen.number == due[seen.flow]++);
+    }
+  };
+  stream(1);
+  REQUIRE(lab.run([&] { return drain(), arrived == 1; }));  // the neighbor is known
+  std::uint32_t spi = tunnel.from_us.spi;
+  for (std::uint32_t round = 0; round < 24; ++round) {
+    const std::uint32_t old = std::exchange(spi, 0x5000 + round);
+    ReferenceSa key = tunnel.from_us;
+    key.spi = spi;
+    key.key[0] ^= static_cast<std::uint8_t>(round + 1);
+    keys.emplace(spi, key);
+    SaSpec spec;
+    spec.direction = Direction::outbound;
+    spec.tunnel = spec.child = 1;
+    spec.spi = spi;
+    spec.suite = {crypto::Encryption::aes_gcm_16, 128, crypto::Integrity::none, false};
+    spec.encryption_key = crypto::Secret(key.key);
+    spec.selectors = {{conf::Selector::of(*conf::Prefix::parse("10.1.0.0/16"))},
+                      {conf::Selector::of(*conf::Prefix::parse("10.3.0.0/16"))}};
+    spec.local = {*conf::IpAddress::parse("192.0.2.1"), 4500};
+    spec.remote = {*conf::IpAddress::parse("192.0.2.101"), 4500};
+    spec.cores = round % 2 == 0 ? conf::Cores::spread : conf::Cores::single;
+    stream(700);  // under way while it happens
+    REQUIRE(lab.run([&] { return drain(), given - arrived < 600; }));
+    lab.events().clear();
+    lab.gateway().install(std::move(spec), round);
+    const auto told = [&](auto what) {
+      return std::any_of(lab.events().begin(), lab.events().end(),
+                         [](const Event& e) { return std::holds_alternative<decltype(what)>(e); });
+    };
+    stream(300);
+    REQUIRE(lab.run([&] { return drain(), told(Installed{}); }));
+    lab.gateway().remove(Direction::outbound, old, 1);
+    stream(300);
+    REQUIRE(lab.run([&] { return drain(), told(Retired{}); }));
+    std::uint32_t outbound = 0;
+    for (const auto& worker : lab.gateway().workers()) outbound += worker.sas_outbound;
+    CHECK(outbound == (round % 2 == 0 ? 3 : 2));  // the other tunnel's, and one or two
+    REQUIRE(lab.run([&] { return drain(), arrived == given; }));
+  }
+  lab.settle();
+  CHECK(lab.dropped_in_all() == 0);
+}

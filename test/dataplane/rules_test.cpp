@@ -1,9 +1,9 @@
 // The stateless filter against a model that tries every rule in order.
 #include "dataplane/rules.h"
 
-#include <optional>
 #include <random>
 
+#include "test/dataplane/rules_model.h"
 #include "test/support/catch.h"
 #include "test/support/eal.h"
 
@@ -47,22 +47,6 @@ Place random_place(Random& random) {
   return {random() % 2 == 0 ? Place::Kind::port : Place::Kind::tunnel, static_cast<std::uint32_t>(random() % 3)};
 }
 
-bool is_at(const Place& place, std::uint16_t where) {
-  if (place.kind == Place::Kind::any) return true;
-  return where == (place.kind == Place::Kind::port ? place.number : 0x4000 + place.number);
-}
-
-std::optional<std::size_t> naive(const std::vector<RuleSpec>& rules, const Flow& flow, std::uint16_t in,
-                                 std::uint16_t out) {
-  for (std::size_t i = 0; i < rules.size(); ++i) {
-    if (is_at(rules[i].in, in) && is_at(rules[i].out, out) &&
-        selector_takes(rules[i].from, flow.family, flow.source, flow.protocol, flow.ports, flow.source_port) &&
-        selector_takes(rules[i].to, flow.family, flow.destination, flow.protocol, flow.ports, flow.destination_port))
-      return i;
-  }
-  return std::nullopt;
-}
-
 }  // namespace
 
 TEST_CASE("Rules agree with a model that tries each in order, in both families, with ports shown and not") {
@@ -98,7 +82,7 @@ TEST_CASE("Rules agree with a model that tries each in order, in both families, 
                       .destination = to.octets.data()};
       const auto place = [&] { return static_cast<std::uint16_t>(random() % 2 * 0x4000 + random() % 3); };
       const std::uint16_t in = place(), out = place();
-      const auto expected = naive(rules, flow, in, out);
+      const auto expected = first_rule(rules, flow, in, out);
       const RuleTable::Rule* got = (*table)->match(flow, in, out);
       REQUIRE((got != nullptr) == expected.has_value());
       if (got == nullptr) continue;

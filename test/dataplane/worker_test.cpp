@@ -279,6 +279,103 @@ TEST_CASE("TCP's MSS is clamped to the octet in both directions, and never raise
   }
 }
 
+TEST_CASE("A configured number clamps TCP's MSS to it in both directions, and 0 leaves it alone") {
+  struct Case {
+    std::uint16_t configured, offered, expected;
+  };
+  for (const Case c : {Case{1200, 1460, 1200},
+                       {1200, 1201, 1200},
+                       {1200, 1200, 1200},
+                       {1200, 1100, 1100},
+                       {0, 1460, 1460},
+                       {0, 536, 536}}) {
+    CAPTURE(c.configured, c.offered);
+    GatewayLab lab;
+    auto& tunnel = lab.add_tunnel(false, true, [&](PolicySpec*, SaSpec* spec) {
+      if (spec != nullptr) spec->mss = c.configured;
+    });
+    lab.give_ip(1, syn(kHost, kFarHost, c.offered, false));
+    lab.give_ip(0, reference_seal(tunnel.to_us, ++tunnel.sent, syn(kFarHost, kHost, c.offered, false)));
+    REQUIRE(lab.run([&] { return lab.out(0).size() == 1 && lab.out(1).size() == 1; }));
+    const Bytes sent = reference_open(tunnel.from_us, lab.out(0)[0]).inner;
+    CHECK(offered(sent, false) == c.expected);
+    CHECK(tcp_sound(sent));
+    CHECK(offered(lab.out(1)[0], false) == c.expected);
+    CHECK(tcp_sound(lab.out(1)[0]));
+    CHECK(lab.gateway().treated().at("mss_clamped") == (c.expected < c.offered ? 2 : 0));
+  }
+}
+
+namespace {
+
+// The datagram that IPv4 fragments are of; empty where they are not sound, are larger than `mtu`, or leave a hole.
+Bytes joined(const std::deque<Bytes>& pieces, std::size_t mtu) {
+  Bytes whole;
+  for (const Bytes& piece : pieces) {
+    const bool more = (piece[6] & 0x20) != 0;
+    const std::size_t offset = static_cast<std::size_t>((piece[6] & 0x1f) << 8 | piece[7]) * 8;
+    if (!sound_ipv4(piece) && (more || offset == 0)) return {};
+    if (piece.size() > mtu || offset + 20 != std::max<std::size_t>(whole.size(), 20)) return {};
+    if (more == (&piece == &pieces.back())) return {};
+    if (whole.empty()) whole.assign(piece.begin(), piece.begin() + 20);
+    whole.insert(whole.end(), piece.begin() + 20, piece.end());
+  }
+  whole[2] = static_cast<std::uint8_t>(whole.size() >> 8);
+  whole[3] = static_cast<std::uint8_t>(whole.size());
+  whole[6] = whole[7] = 0;
+  return mend(whole);
+}
+
+}  // namespace
+
+TEST_CASE(
+    "On a path of 600 octets IPv6 up to 1280 leaves in outer fragments of the path's size, counted, and so do own IKE "
+    "datagrams") {
+  for (const bool udp : {false, true}) {
+    CAPTURE(udp);
+    GatewayLab lab(1, [](Setup& setup) { setup.ports[1].addresses.push_back(*conf::Prefix::parse("fd01::1/64")); });
+    auto& tunnel = lab.add_tunnel(udp, true, [](PolicySpec* policy, SaSpec* spec) {
+      auto& selectors = policy != nullptr ? policy->selectors : spec->selectors;
+      selectors.local.push_back(conf::Selector::of(*conf::Prefix::parse("fd01::/64")));
+      selectors.remote.push_back(conf::Selector::of(*conf::Prefix::parse("fd02::/64")));
+    });
+    const Bytes full = udp6_packet({.source = "fd01::5", .destination = "fd02::7"}, 1, 2, counting(1280 - 48));
+    REQUIRE(full.size() == 1280);
+    const auto give = [&](const Bytes& packet) {
+      lab.give(1, ethernet(lab.mac(1), mac_address("02:00:00:00:00:99"), 0x86dd, packet));
+    };
+    give(full);
+    REQUIRE(lab.run([&] { return lab.out(0).size() == 1; }));  // whole, while the path is thought to take it
+    lab.out(0).clear();
+    lab.give_ip(1, outbound(100, 0x4000));
+    REQUIRE(lab.run([&] { return lab.out(0).size() == 1; }));
+    const Bytes quoted(lab.out(0)[0].begin(), lab.out(0)[0].begin() + 28);
+    lab.give_ip(0, ipv4({.source = "192.0.2.254", .destination = kUs, .protocol = 1}, icmp(3, 4, 600, quoted)));
+    lab.settle();
+    CHECK(lab.gateway().treated().at("outer_fragmented") == 0);
+    lab.out(0).clear();
+    give(full);
+    lab.settle();
+    CHECK(lab.out(0).size() == 3);
+    const auto opened = reference_open(tunnel.from_us, joined(lab.out(0), 600));
+    CHECK(opened.error == "");
+    Bytes expected = full;
+    expected[7] = 63;
+    CHECK(opened.inner == expected);
+    CHECK(lab.gateway().treated().at("outer_fragmented") == 1);
+    CHECK(lab.gateway().treated().at("fragmented") == 0);
+
+    lab.out(0).clear();
+    lab.gateway().send({*conf::IpAddress::parse(kUs), 500}, {*conf::IpAddress::parse(kPeer), 500}, false,
+                       counting(1400));
+    lab.settle();
+    CHECK(lab.out(0).size() == 3);
+    const Bytes datagram = joined(lab.out(0), 600);
+    CHECK(Bytes(datagram.begin() + 20, datagram.end()) ==
+          test::udp({.source = kUs, .destination = kPeer}, 500, 500, counting(1400)));
+  }
+}
+
 TEST_CASE(
     "An ICMP error that quotes our packet lowers the path's MTU, a forged one does not, and ten minutes raise it") {
   for (const bool udp : {false, true}) {

@@ -32,7 +32,7 @@ PYTHON
 
 capture_at() { # NS INTERFACE NAME FILTER...
   local ns=$1 interface=$2 name=$3; shift 3
-  spawn "$ns" "capture-$name" tcpdump -n --immediate-mode -U -B 65536 -s 128 -i "$interface" -w "$STATE/$name.pcap" "$@"
+  spawn "$ns" "capture-$name" tcpdump -n --immediate-mode -U -B 65536 -s "${SNAP:-128}" -i "$interface" -w "$STATE/$name.pcap" "$@"
   hears() { grep -q 'listening on' "$STATE/capture-$1.out"; }
   wait_for 5 hears "$name"
 }

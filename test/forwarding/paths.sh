@@ -38,6 +38,28 @@ told() { # ENCAP
   expect "TCP does not stall" flows hosta 10.20.1.2 -t 2
 }
 
+# Own IKE messages that are larger than the path is known to take leave in fragments of that size: a rekey of the IKE SA
+# with a group of 512 octets, and fragments of IKE itself turned off.
+own_ike() {
+  local path=640
+  IKE_PROPOSALS=aes256gcm16-prfsha384-modp4096 IKE_EXTRA='fragment = false;'
+  TUNNEL_EXTRA='probe = false;' WAN_EXTRA_B="mtu = $path;"
+  narrow $path
+  both_up
+  expect "our side knows the path" wait_for 10 asks_and_knows "$(inner_of $path aes256gcm16 native)"
+  SNAP=0 capture_at wan wana ours 'udp or (ip[6:2] & 0x3fff != 0)'
+  expect "the IKE SA is rekeyed" ctl gwa rekey net --ike
+  expect "and pings pass" ping_through hosta 5
+  stop capture-ours INT
+  step "tshark on what left gateway A"
+  [[ $(largest ours 'ip.src == 198.51.100.2') -le $path ]] ||
+    { step "a packet of $(largest ours 'ip.src == 198.51.100.2') octets on a path of $path"; return 1; }
+  matches "first fragments of A's IKE messages" "$(fields ours 'ip.src == 198.51.100.2 && ip.flags.mf == 1' ip.len | wc -l)" '^[1-9]'
+  # tshark puts them together again, and the whole is a sound CREATE_CHILD_SA.
+  matches "whole messages of A larger than the path" "$(tshark -n -r "$STATE/ours.pcap" -Y 'ip.src == 198.51.100.2 && isakmp.exchangetype == 36' \
+    -T fields -e isakmp.length 2>/dev/null | sort -n | tail -n 1)" '^[6-9][0-9][0-9]$'
+}
+
 silent() { # HOST: "given" by the configuration, or "seen"
   # What is too large is dropped in the router, not on a link: a veth would keep a frame that its far end does not
   # take at the head of the sender's queue for ever.
@@ -58,6 +80,7 @@ silent() { # HOST: "given" by the configuration, or "seen"
 scenarios paths
 scenario "the router tells, native ESP" told native
 scenario "the router tells, ESP in UDP: eight octets are quoted" told udp
+scenario "own IKE messages leave in fragments that the path takes" own_ike
 # told scenarios come first: the table of the silent router stays.
 scenario "the router is silent, a host to ask is named" silent given
 scenario "the router is silent, a host is seen" silent seen
