@@ -83,6 +83,47 @@ tl::expected<void, StartError> Gateway::open_devices() {
   return {};
 }
 
+// What one worker is given: its queues, and of everything else what all share.
+WorkerSetup Gateway::worker_setup(std::uint16_t w) {
+  WorkerSetup setup{.index = w,
+                    .core = cores_[w],
+                    .polling = setup_.polling,
+                    .ports = {},
+                    .rx_queues = {},
+                    .pool = pool_.get(),
+                    .jumbo_pool = jumbo_pool_.get(),
+                    .plan = &*plan_,
+                    .codec = &*codec_,
+                    .buckets = &*buckets_,
+                    .mailboxes = {},
+                    .flow_secrets = {},
+                    .stages = w < setup_.stage_clocks.size() ? setup_.stage_clocks[w] : nullptr};
+  random_.fill({reinterpret_cast<std::uint8_t*>(setup.flow_secrets.data()), sizeof setup.flow_secrets});
+  for (const auto& mail : mailboxes_) setup.mailboxes.push_back(mail.get());
+  for (std::uint16_t p = 0; p < ports_.size(); ++p) {
+    const Port& device = *ports_[p];
+    setup.ports.push_back({.id = device.id(),
+                           .mac = device.mac(),
+                           .vlan = setup_.ports[p].vlan,
+                           .mtu = setup_.ports[p].mtu,
+                           .trusted = setup_.ports[p].trusted,
+                           .tx_queue = device.tx_queue_of(w),
+                           .tx_owner = device.tx_owner_for(w),
+                           .chains = device.sends_chains(),
+                           .state = &device.state()});
+  }
+  for (const auto& device : devices_) {
+    WorkerSetup::RxQueue queue{.device = device->id(), .queue = 0, .vlans = {}, .state = &device->state()};
+    for (std::uint16_t p = 0; p < ports_.size(); ++p) {
+      if (ports_[p] == device.get()) queue.vlans.emplace_back(setup_.ports[p].vlan, p);
+    }
+    for (queue.queue = 0; queue.queue < device->rx_queues(); ++queue.queue) {
+      if (device->owner_of_queue(queue.queue) == w) setup.rx_queues.push_back(queue);
+    }
+  }
+  return setup;
+}
+
 tl::expected<void, StartError> Gateway::start_workers() {
   const auto count = static_cast<std::uint16_t>(cores_.size());
   shared_.wake_up.fd = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -113,45 +154,7 @@ tl::expected<void, StartError> Gateway::start_workers() {
   for (std::uint16_t w = 0; w < count; ++w) mailboxes_.push_back(std::make_unique<Mailbox>(count));
   backlog_.resize(count);
   under_way_.resize(count);
-  for (std::uint16_t w = 0; w < count; ++w) {
-    WorkerSetup setup{.index = w,
-                      .core = cores_[w],
-                      .polling = setup_.polling,
-                      .ports = {},
-                      .rx_queues = {},
-                      .pool = pool_.get(),
-                      .jumbo_pool = jumbo_pool_.get(),
-                      .plan = &*plan_,
-                      .codec = &*codec_,
-                      .buckets = &*buckets_,
-                      .mailboxes = {},
-                      .flow_secrets = {},
-                      .stages = w < setup_.stage_clocks.size() ? setup_.stage_clocks[w] : nullptr};
-    random_.fill({reinterpret_cast<std::uint8_t*>(setup.flow_secrets.data()), sizeof setup.flow_secrets});
-    for (const auto& mail : mailboxes_) setup.mailboxes.push_back(mail.get());
-    for (std::uint16_t p = 0; p < ports_.size(); ++p) {
-      const Port& device = *ports_[p];
-      setup.ports.push_back({.id = device.id(),
-                             .mac = device.mac(),
-                             .vlan = setup_.ports[p].vlan,
-                             .mtu = setup_.ports[p].mtu,
-                             .trusted = setup_.ports[p].trusted,
-                             .tx_queue = device.tx_queue_of(w),
-                             .tx_owner = device.tx_owner_for(w),
-                             .chains = device.sends_chains(),
-                             .state = &device.state()});
-    }
-    for (const auto& device : devices_) {
-      WorkerSetup::RxQueue queue{.device = device->id(), .queue = 0, .vlans = {}, .state = &device->state()};
-      for (std::uint16_t p = 0; p < ports_.size(); ++p) {
-        if (ports_[p] == device.get()) queue.vlans.emplace_back(setup_.ports[p].vlan, p);
-      }
-      for (queue.queue = 0; queue.queue < device->rx_queues(); ++queue.queue) {
-        if (device->owner_of_queue(queue.queue) == w) setup.rx_queues.push_back(queue);
-      }
-    }
-    workers_.push_back(std::make_unique<Worker>(std::move(setup), shared_));
-  }
+  for (std::uint16_t w = 0; w < count; ++w) workers_.push_back(std::make_unique<Worker>(worker_setup(w), shared_));
   for (auto& worker : workers_) threads_.emplace_back([&worker = *worker] { worker.run(); });
   return {};
 }

@@ -115,6 +115,7 @@ class Gateway final : public Dataplane {
   // gateway.cpp
   tl::expected<void, StartError> open_devices();
   tl::expected<void, StartError> start_workers();
+  WorkerSetup worker_setup(std::uint16_t w);
   void stop_workers();
   void drain_rings();
   tl::expected<std::vector<std::uint16_t>, std::string> slots_of(std::span<const RuleSpec> rules);
