@@ -16,7 +16,7 @@ std::string clean(std::string_view text) {
   return out;
 }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   std::string out = "\"";
   for (const char c : clean(text)) {
     if (c == '"' || c == '\\') out += '\\';
@@ -28,7 +28,7 @@ std::string quoted(std::string_view text) {
 template <typename T, typename Text>
 std::string list_of(const std::vector<T>& values, Text&& text) {
   std::string out = "[";
-  for (const T& value : values) out += (out.size() == 1 ? "" : ", ") + quoted(text(value));
+  for (const T& value : values) out += (out.size() == 1 ? "" : ", ") + in_quotes(text(value));
   return out + "]";
 }
 const auto kStr = [](const auto& value) { return value.str(); };
@@ -95,13 +95,13 @@ class Writer {
             "of the NIC\n"
          << "    addresses = " << list_of(own, kStr) << ";   # FILL IN" << (known ? " the length of its network" : "")
          << "\n"
-         << "    gateway = " << quoted(gateway.str()) << ";               # FILL IN\n  },\n"
+         << "    gateway = " << in_quotes(gateway.str()) << ";               # FILL IN\n  },\n"
          << "  { name = \"lan\";\n    device = \"0000:00:00.1\";                # FILL IN\n    addresses = ["
-         << quoted(lan().str()) << "];   # FILL IN\n  }\n);\n";
+         << in_quotes(lan().str()) << "];   # FILL IN\n  }\n);\n";
     const auto other = std::ranges::find_if(own, [&](const Prefix& p) { return p.address.family != gateway.family; });
     if (other != own.end()) {
       const bool v6 = other->address.family == Family::v6;
-      out_ << "routes = ( { to = \"" << (v6 ? "::/0" : "0.0.0.0/0") << "\"; via = " << quoted(neighbor_of(*other).str())
+      out_ << "routes = ( { to = \"" << (v6 ? "::/0" : "0.0.0.0/0") << "\"; via = " << in_quotes(neighbor_of(*other).str())
            << "; } );   # FILL IN\n";
     }
     out_ << "\n";
@@ -139,11 +139,11 @@ class Writer {
 
   void line(const std::string& key, const std::string& value) { out_ << "    " << key << " = " << value << ";\n"; }
   void text(const std::string& key, const std::string& value) {
-    if (!value.empty()) line(key, quoted(value));
+    if (!value.empty()) line(key, in_quotes(value));
   }
 
   void tunnel(const Tunnel& t, bool last) {
-    out_ << "  { name = " << quoted(t.name) << ";\n";
+    out_ << "  { name = " << in_quotes(t.name) << ";\n";
     text("cloud", cloud_);
     text("remote", t.remote);
     if (t.local) text("local", t.local->str());
@@ -192,18 +192,18 @@ class Writer {
     out_ << "    ike = {\n      version = " << t.ike.version << ";\n";
     if (t.ike.mode == IkeMode::aggressive) out_ << "      mode = \"aggressive\";\n";
     out_ << "      proposals = " << list_of(t.ike.proposals, kSame)
-         << ";\n      lifetime = " << quoted(duration_text(t.ike.lifetime)) << ";\n";
+         << ";\n      lifetime = " << in_quotes(duration_text(t.ike.lifetime)) << ";\n";
     if (t.ike.reauth) out_ << "      reauth = true;\n";
-    out_ << "      dpd = { idle = " << quoted(duration_text(t.ike.dpd.idle))
-         << "; retry = " << quoted(duration_text(t.ike.dpd.retry)) << "; tries = " << t.ike.dpd.tries << "; };\n";
+    out_ << "      dpd = { idle = " << in_quotes(duration_text(t.ike.dpd.idle))
+         << "; retry = " << in_quotes(duration_text(t.ike.dpd.retry)) << "; tries = " << t.ike.dpd.tries << "; };\n";
     if (!t.ike.fragment) out_ << "      fragment = false;\n";
     out_ << "    };\n";
   }
   void esp(const Tunnel& t) {
     out_ << "    esp = {\n      proposals = " << list_of(t.esp.proposals, kSame)
          << ";\n      pfs = " << (t.esp.pfs ? "true" : "false")
-         << ";\n      lifetime = " << quoted(duration_text(t.esp.lifetime)) << ";\n";
-    if (t.esp.bytes != 0) out_ << "      bytes = " << quoted(std::to_string(t.esp.bytes)) << ";\n";
+         << ";\n      lifetime = " << in_quotes(duration_text(t.esp.lifetime)) << ";\n";
+    if (t.esp.bytes != 0) out_ << "      bytes = " << in_quotes(std::to_string(t.esp.bytes)) << ";\n";
     if (t.esp.packets != 0) out_ << "      packets = " << t.esp.packets << "L;\n";
     if (t.esp.replay_window != EspSettings{}.replay_window)
       out_ << "      replay_window = " << t.esp.replay_window << ";\n";
