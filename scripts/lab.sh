@@ -47,6 +47,7 @@ STRONGSWAN_EXTRA=          # strongSwan only: more lines for the connection (the
 CHILD_EXTRA=               # and for its child
 CHILDREN_EXTRA=            # and more children
 CHARON_EXTRA=              # and lines of strongswan.conf
+CHARON_PLUGINS=            # and more plugins, each behind a blank
 WAN_EXTRA='' LAN_EXTRA=''  # causeway only: more for a port
 CONF_EXTRA=''              # causeway only: more lines for the whole
 RAW_ESP=no                 # strongSwan only: native ESP (6.0), else in UDP
@@ -278,7 +279,7 @@ strongswan_config() {
 charon {
   # kernel-libipsec stands before kernel-netlink: the first to offer a feature is the one that is used.
   load_modular = no
-  load = random nonce openssl kdf aes sha1 sha2 hmac gcm curve25519 pem pkcs1 pkcs8 x509 pubkey constraints revocation kernel-libipsec kernel-netlink socket-default vici
+  load = random nonce openssl kdf aes sha1 sha2 hmac gcm curve25519 pem pkcs1 pkcs8 x509 pubkey constraints revocation kernel-libipsec kernel-netlink socket-default vici${CHARON_PLUGINS:-}
   retransmit_timeout = 1.0
   retransmit_base = 1.5
   retransmit_tries = 4

@@ -67,6 +67,7 @@ export NINJA_STATUS='[%f/%t, %es] '
 timed "build (release)" build_release
 timed "build (tests, with sanitizers)" build_sanitized
 ! needs_peer || timed "the Debian 13 peer" scripts/peer-root
+[[ ${CAUSEWAY_LONG:-no} == no || " ${chosen[*]} " != *" interop "* ]] || timed "build (Debian 13, for ML-KEM)" scripts/debian13-build
 [[ " ${chosen[*]} " != *" fuzz "* ]] || timed "build (fuzz targets, clang)" scripts/fuzz --build-only
 trap - ERR
 
