@@ -99,7 +99,7 @@ spawn() {
 
 runs() { # NAME: whether the process spawned by that name is still in its namespace
   local ns pid
-  [[ -s $STATE/$1.pid ]] && read -r ns pid <"$STATE/$1.pid" && ip netns pids "$LAB-$ns" | grep -qx "$pid"
+  [[ -s $STATE/$1.pid ]] && read -r ns pid <"$STATE/$1.pid" && grep -qx "$pid" <<<"$(ip netns pids "$LAB-$ns")"
 }
 
 gone() { ! runs "$1"; }
@@ -175,7 +175,10 @@ lab_up() {
 lab_end_processes() {
   local pid
   for pid in $(lab_pids); do kill -TERM "$pid" 2>/dev/null || true; done
-  wait_for 10 lab_is_quiet || for pid in $(lab_pids); do kill -KILL "$pid" 2>/dev/null || true; done
+  if ! wait_for 10 lab_is_quiet; then
+    for pid in $(lab_pids); do kill -KILL "$pid" 2>/dev/null || true; done
+    wait_for 30 lab_is_quiet || lab_die "processes of the lab do not end: $(lab_pids | xargs)"
+  fi
   rm -f "$STATE"/*.pid
 }
 
@@ -244,7 +247,7 @@ causeway_start() {
     exec chroot "$root" "/causeway/build/${1##*/}" "${@:2}"' - "$OUR_ROOT" \
     "$BUILD/causewayd" --config "$STATE/$1/causeway.conf" --log-level "${LOG_LEVEL:-info}"
   causeway_answers() { ended "$1-causewayd" || ctl "$1" status; }
-  wait_for 20 causeway_answers "$1" && runs "$1-causewayd" && return
+  wait_for 120 causeway_answers "$1" && runs "$1-causewayd" && return
   tail -n 20 "$STATE/$1-causewayd.out" >&2
   lab_die "causewayd on $1 did not come up"
 }
@@ -370,7 +373,8 @@ strongswan_start() {
     # charon's own table comes before main: with a selector of 0.0.0.0/0 it would take the LAN's traffic too.
     ip -n "$LAB-$1" rule add pref 100 lookup main suppress_prefixlength 0
   fi
-  rm -f "$STATE/$1/charon.vici" "$STATE/$1/charon.log"
+  # A charon that was killed leaves its pid file, and one that finds it may believe that the other still runs.
+  rm -f "$STATE/$1/charon.vici" "$STATE/$1/charon.pid" "$STATE/$1/charon.log"
   # ip netns exec gives its command a mount namespace of its own: these mounts go with charon.
   # shellcheck disable=SC2016  # expanded by the inner shell
   spawn "$1" "$1-charon" bash -c '
@@ -379,7 +383,13 @@ strongswan_start() {
     if [[ -z $root ]]; then exec env STRONGSWAN_CONF=/run/strongswan.conf /usr/lib/ipsec/charon; fi
     mount --bind /dev "$root/dev" && mount -t proc proc "$root/proc" && mount -t sysfs sysfs "$root/sys" || exit 1
     exec chroot "$root" env STRONGSWAN_CONF=/run/strongswan.conf /usr/lib/ipsec/charon' - "$PEER_ROOT" "$STATE/$1"
-  wait_for 10 test -S "$STATE/$1/charon.vici" || { cat "$STATE/$1-charon.out" >&2; lab_die "charon on $1 did not come up"; }
+  # It is there once it answers: its socket's name exists before anybody listens on it. How long that takes is the
+  # machine's matter; a charon that ended is not waited for.
+  charon_answers() { ended "$1-charon" || { [[ -S $STATE/$1/charon.vici ]] && sw "$1" --stats; }; }
+  if ! wait_for 120 charon_answers "$1" || ! runs "$1-charon"; then
+    tail -n 20 "$STATE/$1-charon.out" "$STATE/$1/charon.log" >&2
+    lab_die "charon on $1 did not come up"
+  fi
   sw "$1" --load-all --noprompt >"$STATE/$1/load.out" 2>&1 || { cat "$STATE/$1/load.out" >&2; lab_die "swanctl on $1 refused the configuration"; }
 }
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Alibaba Cloud's gateway as strongSwan can play it: single-valued, it never begins a renewal. Our side runs
 # conf/examples/alibaba-*.conf as they are.
+# alone: it measures loss
 set -euo pipefail
 . "$(dirname "$0")/_clouds.sh"
 
@@ -30,7 +31,7 @@ behind_nat() {
   in_ns wan nft 'table ip nat { chain post { type nat hook postrouting priority srcnat;
     oifname "wanb" ip saddr 192.168.1.0/24 meta l4proto udp snat to 203.0.113.77:20000-40000 fully-random; }; }'
   EXAMPLE=alibaba-nat IKE_PROPOSALS=aes128-sha1-modp1024 SWAN_ESP=aes128-sha1-modp1024
-  ID_A=203.0.113.77 SWAN_REMOTE=203.0.113.77
+  ID_A=203.0.113.77 SWAN_REMOTE=203.0.113.77 US=203.0.113.77
   SUITE_IKE=$ike1_suite SUITE_ESP=$esp1_suite IDS='203.0.113.2\[203.0.113.2\]...203.0.113.77\[203.0.113.77\]'
   cloud
   cloud_life

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # CTyun's gateway as strongSwan can play it: single-valued, two subnets on either side, a phase 2 for each pair. Our
 # side runs conf/examples/ctyun-*.conf as they are.
+# alone: it measures loss
 set -euo pipefail
 . "$(dirname "$0")/_clouds.sh"
 

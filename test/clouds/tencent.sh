@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Tencent Cloud's gateway as strongSwan can play it: IKEv1 with the weak suite of its defaults and ESP in UDP. Our side
 # runs conf/examples/tencent-*.conf as they are.
+# alone: it measures loss
 set -euo pipefail
 . "$(dirname "$0")/_clouds.sh"
 

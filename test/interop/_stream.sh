@@ -41,7 +41,7 @@ no_drops() { # SIDE
 judge() { # TITLE
   local code=0
   /usr/bin/python3 "$LAB_TOP/test/support/rekey_judge.py" "$STATE/wire.pcap" \
-    --us 198.51.100.2 --peer 203.0.113.2 --given "$(said hosta-sender sent)" \
+    --us "${US:-198.51.100.2}" --peer 203.0.113.2 --given "$(said hosta-sender sent)" \
     --delivered "$(said hosta-receiver distinct)" --charon-log "$STATE/gwb/charon.log" >"$STATE/judge" || code=$?
   cat "$STATE/judge"
   while read -r line; do figure "$1: $line"; done <"$STATE/judge"

@@ -14,6 +14,7 @@ It never begins anything by itself, and never rekeys. Misbehaviour, by option or
     --ignore-phase1    always: never answer a first message; child: not while we hold a phase 2
     --nat              honest, or fake: NAT detection says that there is a NAT, so ESP goes in UDP
     --outbound         newest, or oldest: which of several children is sent on
+    --hash-last        no; named, bare: notifications have their HASH behind, which covers them as naming it or nothing
     --on STAGE=ACTION  at mm1 mm3 mm5 am1 am3 qm1 qm3 (a message we receive as responder), do instead of answering:
                        silence, notify:TYPE (in clear), protected:TYPE (under the SA), badhash (answer with a wrong hash),
                        garbage (answer with octets that do not decrypt)
@@ -52,7 +53,7 @@ class Peer(Phase1Exchanges, QuickMode):
         self.ike_suite, self.esp_suite = crypto.Suite.of(options.ike), crypto.Suite.of(options.esp)
         self.rules = dict(r.split("=", 1) for r in options.on)
         self.sas, self.children = [], []
-        self.counts = {"mm1": 0, "mm1_ignored": 0, "unknown_spi": 0, "bad_esp": 0, "dpd": 0, "deleted": 0}
+        self.counts = {"mm1": 0, "mm1_ignored": 0, "unknown_spi": 0, "bad_esp": 0, "dpd": 0, "dpd_acks": 0, "deleted": 0}
         self.selector = selectors.DefaultSelector()
         self.udp = {port: self._udp(port) for port in (500, 4500)}
         self.esp = socket.socket(socket.AF_INET, socket.SOCK_RAW, 50)
@@ -62,6 +63,7 @@ class Peer(Phase1Exchanges, QuickMode):
         self.control.bind(options.control)
         for what, handler in ((self.esp, self._on_raw_esp), (self.tun, self._on_tun), (self.control, self._on_control)):
             self.selector.register(what, selectors.EVENT_READ, handler)
+        self.dpd_number = 1000
         self.running = True
 
     def _udp(self, port):
@@ -202,6 +204,11 @@ class Peer(Phase1Exchanges, QuickMode):
 
     # --- informational -------------------------------------------------------------------------------
     def _protected(self, sa, payloads):
+        order = self.o.hash_last
+        if order != "no" and payloads[0][0] == wire.NOTIFY:  # DPD in the order "seq-notify-hash"
+            message_id = int.from_bytes(os.urandom(4), "big") | 1
+            digest = sa.keys.prf(sa.keys.a, self._before_hash(message_id, payloads, order == "named"))
+            return self._send(sa, wire.INFORMATIONAL, payloads + [(wire.HASH, digest)], message_id, encrypt=True)
         self._send_hashed(sa, wire.INFORMATIONAL, int.from_bytes(os.urandom(4), "big") | 1, b"", payloads)
 
     def _informational(self, sa, _, message):
@@ -214,6 +221,9 @@ class Peer(Phase1Exchanges, QuickMode):
             if kind == wire.R_U_THERE:
                 self.counts["dpd"] += 1
                 self._protected(sa, [(wire.NOTIFY, wire.pack_notify(wire.R_U_THERE_ACK, 1, spi, extra))])
+            elif kind == wire.R_U_THERE_ACK:
+                self.counts["dpd_acks"] += 1
+                say(f"liveness answered, HASH {'first' if message.payloads[0][0] == wire.HASH else 'last'}")
             else:
                 say(f"notify {kind}")
         for body in message.all(wire.DELETE):
@@ -290,7 +300,9 @@ class Peer(Phase1Exchanges, QuickMode):
 
     def _do_dpd(self):
         sa = self._live()
-        self._protected(sa, [(wire.NOTIFY, wire.pack_notify(wire.R_U_THERE, 1, sa.icookie + sa.rcookie, os.urandom(4)))])
+        self._protected(sa, [(wire.NOTIFY, wire.pack_notify(wire.R_U_THERE, 1, sa.icookie + sa.rcookie,
+                                                                struct.pack(">I", self.dpd_number)))])
+        self.dpd_number += 1  # they only grow (RFC 3706 6.1)
 
     def _do_delete_child(self):
         child = self.children.pop()
@@ -375,6 +387,7 @@ def main():
     parser.add_argument("--nat", choices=["honest", "fake"], default="honest")
     parser.add_argument("--ignore-phase1", choices=["never", "always", "child"], default="never")
     parser.add_argument("--outbound", choices=["newest", "oldest"], default="newest")
+    parser.add_argument("--hash-last", choices=["no", "named", "bare"], default="no")
     parser.add_argument("--life1", type=float, default=0)
     parser.add_argument("--life2", type=float, default=0)
     parser.add_argument("--offer-life1", type=int, default=86400)

@@ -67,8 +67,17 @@ class QuickMode:
         digest = sa.keys.prf(sa.keys.a, covered + (b"?" if wrong else b""))
         self._send(sa, exchange, [(wire.HASH, digest)] + payloads, message_id, encrypt=True, keep=keep)
 
+    @staticmethod
+    def _before_hash(message_id, payloads, names_hash=True):
+        """What a HASH behind all others covers: the last of them names it, or does as if nothing followed."""
+        packed = wire.pack_payloads(payloads + [(wire.HASH, b"")] if names_hash else payloads)
+        return struct.pack(">I", message_id) + (packed[:-4] if names_hash else packed)
+
     def _hash_holds(self, sa, message, nonce=b""):
         digest = message.get(wire.HASH)
+        if digest is not None and message.payloads[-1][0] == wire.HASH and len(message.payloads) > 1:
+            covered = self._before_hash(message.message_id, message.payloads[:-1])  # as we send it (hash-last)
+            return digest == sa.keys.prf(sa.keys.a, covered)
         if digest is None or message.payloads[0][0] != wire.HASH:
             return False
         covered = struct.pack(">I", message.message_id) + nonce + wire.pack_payloads(message.payloads[1:])
