@@ -19,7 +19,7 @@ namespace causeway::dataplane {
 namespace {
 
 constexpr std::uint8_t kNextIpv4 = 4, kNextIpv6 = 41;
-constexpr std::uint32_t kTrailer = 2, kSpiAndSequence = 8;
+constexpr std::uint32_t kTrailer = 2;
 constexpr std::uint32_t kLeastIpv6Mtu = 1280;
 constexpr std::uint16_t kDf = RTE_IPV4_HDR_DF_FLAG;
 

@@ -28,7 +28,7 @@ struct World {
 
 const char* const kAddresses4[] = {"192.168.1.77", "172.17.3.4", "10.201.7.9", "10.200.7.5", "10.203.0.1"};
 const char* const kAddresses6[] = {"fd00:a::5:6", "fd00:b::9", "fd00:5ee:1::7"};
-constexpr std::size_t kReal4 = 2, kReal6 = 1;  // the first ones are ours, the last ones what the peer sees of them
+// The first two (IPv6: the first) are ours, the last two (the last) what the peer sees of them.
 
 struct Made {
   Bytes packet;
