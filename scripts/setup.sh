@@ -21,8 +21,8 @@ done
 [[ -r /etc/os-release ]] || die "no /etc/os-release: Causeway is built on Debian 12 or 13"
 . /etc/os-release
 case "${ID:-}:${VERSION_ID:-}" in
-  debian:12) fuzz_runtime="clang-14 libclang-rt-14-dev" ;;
-  debian:13) fuzz_runtime="clang libclang-rt-19-dev" ;;
+  debian:12) fuzz_runtime="clang-14 libclang-rt-14-dev llvm-14" ;;
+  debian:13) fuzz_runtime="clang libclang-rt-19-dev llvm" ;;
   *) die "this is ${PRETTY_NAME:-an unknown system}; Causeway is built on Debian 12 or 13" ;;
 esac
 
