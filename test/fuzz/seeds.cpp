@@ -135,10 +135,20 @@ void ike_insides() {
   }
 }
 
-void ike_sessions() {
-  for (std::uint8_t start = 1; start <= 3; ++start)
-    for (const std::uint8_t settings : {0, 1, 2, 4, 8, 16, 32, 64, 128})
-      seed("ike_session", Bytes{start, settings, 11, 11, 11, 11, 20, 0, 11, 11, 20, 2, 11, 11, 20, 1, 3, 11, 20, 10});
+// Every way to start, every setting, on a wire that carries all; two commands each, so that every rekey, delete and
+// further child is begun by either side and by both.
+void sessions(const std::string& target, std::initializer_list<std::uint8_t> starts) {
+  const Bytes arrives(14, 11), fewer(8, 11);
+  for (const std::uint8_t start : starts)
+    for (const std::uint8_t settings : {0, 1, 2, 3, 4, 8, 16, 19, 32, 64, 128, 131})
+      for (const std::uint8_t first : {0, 2, 4, 6, 8, 10})
+        seed(target, joined({{start, settings},
+                             arrives,
+                             {20, first},
+                             fewer,
+                             {30, static_cast<std::uint8_t>(first + 1)},
+                             fewer,
+                             {30}}));
 }
 
 void certificates() {
@@ -231,8 +241,9 @@ void frames() {
   seed("icmp", joined({{0, 3, 4, 0, 0, 5, 0}, quoted4}));
   seed("icmp", joined({{6, 8, 0, 0, 0, 0, 1}, counting(100)}));
   seed("icmp", joined({{1, 128, 0, 0, 0, 0, 1}, counting(40)}));
-  seed("icmp", joined({{1, 2, 0, 0, 0, 5, 0}, udp6_packet({.source = "2001:db8::1", .destination = "2001:db8::9"},
-                                                          4500, 4500, counting(30))}));
+  seed("icmp",
+       joined({{1, 2, 0, 0, 0, 5, 0},
+               udp6_packet({.source = "2001:db8::1", .destination = "2001:db8::9"}, 4500, 4500, counting(30))}));
   seed("icmp", joined({{1, 135, 0, 0, 0, 0, 0}, target, link}));
   seed("icmp", joined({{1, 136, 0, 0x60, 0, 0, 0}, target, {2}, Bytes(link.begin() + 1, link.end())}));
   for (std::uint8_t sa = 0; sa < 6; ++sa) {
@@ -252,7 +263,8 @@ int main(int argc, char** argv) {
   folder = argv[1];
   ike_messages();
   ike_insides();
-  ike_sessions();
+  sessions("ike_session", {1, 2, 3});
+  sessions("ikev1_session", {1, 2, 3, 5, 6});
   certificates();
   texts();
   frames();
