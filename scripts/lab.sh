@@ -213,8 +213,8 @@ hugepages = 0;
 socket = "$dir/causeway.sock";
 state_dir = "$dir";
 ports = (
-  { name = "wan"; device = "net_af_packet0,iface=wan0"; addresses = ["$wan/24"]; gateway = "$router"; $wan_extra },
-  { name = "lan"; device = "net_af_packet1,iface=lan0"; addresses = ["$lan/24"]; $lan_extra }
+  { name = "wan"; device = "net_af_packet0,iface=wan0${PORT_OPTIONS:-}"; addresses = ["$wan/24"]; gateway = "$router"; $wan_extra },
+  { name = "lan"; device = "net_af_packet1,iface=lan0${PORT_OPTIONS:-}"; addresses = ["$lan/24"]; $lan_extra }
 );
 ${LAB_CAUSEWAY_TOP:-}
 $conf_extra

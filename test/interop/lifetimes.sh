@@ -104,7 +104,8 @@ reauthenticated_by_us() {
   ((early <= 4)) || { step "$early packets came for an SA that we did not have, wanted 4 at most"; return 1; }
   expect "every other packet is where it belongs" /usr/bin/python3 "$LAB_TOP/test/support/rekey_judge.py" \
     "$STATE/wire.pcap" --us 198.51.100.2 --peer 203.0.113.2 --given "$(said hosta-sender sent)" \
-    --delivered $(($(said hosta-receiver distinct) + early)) --charon-log "$STATE/gwb/charon.log"
+    --delivered $(($(said hosta-receiver distinct) + early)) --lost-wan "$(lost gwa wan0)" \
+    --lost-lan "$(lost gwa lan0)" --charon-log "$STATE/gwb/charon.log"
   is "our state" "$(tunnel_state gwa)" established
   is "how often strongSwan saw us prove ourselves" \
     "$(($(grep -c 'authentication of .198.51.100.2. with pre-shared key successful' "$STATE/gwb/charon.log") >= 3))" 1
