@@ -50,16 +50,16 @@ std::optional<ike::Reason> check_signature(const Session& s, const Peer& who, co
   for (const ike::Bytes& body : in.payloads.certificates) {
     if (body.front() != kX509Signature) continue;
     auto certificate = crypto::Certificate::from_der(ike::ByteView(body).subspan(1));
-    if (!certificate && sent.empty()) return reasons::bad_certificate(s, certificate.error().text);
+    if (!certificate && sent.empty()) return reasons::bad_certificate(s, certificate.error());
     if (certificate) sent.push_back(std::move(*certificate));
   }
   const bool legacy = who.config().legacy;
   const crypto::ClaimedIdentity claimed{static_cast<std::uint8_t>(id.type), id.data};
   const auto chain = crypto::validate(sent, *who.settings->trust, claimed, s.env->wall_time(), {.legacy = legacy});
-  if (!chain) return reasons::bad_certificate(s, chain.error().text);
+  if (!chain) return reasons::bad_certificate(s, chain.error());
   const auto wrong = chain->front().public_key().verify_ikev1(*in.payloads.signature,
                                                               hash_of_proof(s, !s.initiator), legacy);
-  if (wrong) return reasons::bad_certificate(s, wrong->text);
+  if (wrong) return reasons::bad_signature(s, chain->front().subject(), *wrong);
   return std::nullopt;
 }
 
@@ -83,7 +83,7 @@ std::optional<ike::Reason> add_proof(Session& s, ike::PayloadChain& chain) {
   if (!s.peer.settings->credential) return reasons::internal("the tunnel's certificate is not loaded");
   const crypto::Credential& own = *s.peer.settings->credential;
   const auto signature = own.key.sign_ikev1(hash);
-  if (!signature) return reasons::bad_certificate(s, signature.error().text);
+  if (!signature) return reasons::cannot_sign(s, signature.error());
   for (const crypto::Certificate& c : own.chain) {
     ike::Bytes body{kX509Signature};
     body.insert(body.end(), c.der().begin(), c.der().end());

@@ -29,6 +29,14 @@ std::string identity_cure(const Session& s) {
   return text + "; set local_id to what the peer expects";
 }
 
+// What a certificate of ours may lack in the peer's eyes.
+std::string certificate_cure(const Session& s) {
+  const auto& credential = s.peer.settings->credential;
+  if (!credential) return "";
+  return "our certificate \"" + credential->chain.front().subject() + "\": give the peer its authority \"" +
+         credential->chain.back().issuer() + "\", and look at both clocks";
+}
+
 // The first message was answered by an unprotected refusal.
 ike::Reason refused_first(const Session& s, Notify refusal) {
   const std::string ours = ike::str(s.peer.ike), us = s.local.address.str();
@@ -81,6 +89,10 @@ ike::Reason unproven(const Session& s, ike::Time waited, int sent) {
     r.candidates = {"our identity: " + identity_cure(s)};
     if (main) r.candidates.push_back("the exchange mode: main here");
     if (psk && !e.same_keys) r.candidates.push_back("the pre-shared key: " + psk_cure());
+    if (!psk) {
+      r.text += "; or " + certificate_cure(s);
+      r.candidates.push_back(certificate_cure(s));
+    }
     return r;
   }
   const bool garbled =
@@ -101,14 +113,15 @@ ike::Reason unproven(const Session& s, ike::Time waited, int sent) {
   ike::Reason r;
   if (s.remote.port == 4500 && !e.on_4500) {
     r = make(ike::Cause::peer_silent, text + "let UDP 4500 pass on the path; else the peer drops a wrong " +
-                                          (psk ? "pre-shared key or " : "") + "identity silently");
+                                          (psk ? "pre-shared key" : "certificate") + " or identity silently");
     r.candidates = {"UDP 4500 is filtered"};
   } else {
-    r = make(ike::Cause::peer_silent, text + "the peer drops a wrong " + (psk ? "pre-shared key or " : "") +
-                                          "identity silently; " + (psk ? "the key: " + psk_cure() + "; " : "") +
-                                          "the identity: " + identity_cure(s));
+    r = make(ike::Cause::peer_silent, text + "the peer drops a wrong " + (psk ? "pre-shared key" : "certificate") +
+                                          " or identity silently; " +
+                                          (psk ? "the key: " + psk_cure() : certificate_cure(s)) +
+                                          "; the identity: " + identity_cure(s));
   }
-  if (psk) r.candidates.push_back("the pre-shared key is wrong and the peer says nothing");
+  r.candidates.push_back(psk ? "the pre-shared key is wrong and the peer says nothing" : certificate_cure(s));
   r.candidates.push_back("our identity is wrong and the peer says nothing: " + identity_cure(s));
   return r;
 }
@@ -156,8 +169,23 @@ ike::Reason wrong_psk(const Session& s, bool undecryptable) {
   return r;
 }
 
-ike::Reason bad_certificate(const Session& s, const std::string& why) {
-  return make(ike::Cause::certificate, s.peer_name() + " could not be authenticated: " + why);
+ike::Reason bad_certificate(const Session& s, const crypto::CertificateError& error) {
+  ike::Reason r = make(ike::Cause::certificate, "the certificate of " + s.peer_name() + " is refused (" +
+                                                    std::string(crypto::name_of(error.problem)) + "): " + error.text);
+  r.theirs = error.subject;
+  return r;
+}
+
+ike::Reason bad_signature(const Session& s, const std::string& subject, const crypto::SignatureError& error) {
+  ike::Reason r = make(ike::Cause::authentication_failed, "the certificate \"" + subject + "\" of " + s.peer_name() +
+                                                              " is good, its signature is not: " + error.text);
+  r.theirs = subject;
+  return r;
+}
+
+ike::Reason cannot_sign(const Session& s, const crypto::SignatureError& error) {
+  return make(ike::Cause::authentication_failed,
+              "our key makes no signature that " + s.peer_name() + " takes: " + error.text);
 }
 
 ike::Reason wrong_identity(const Session& s, std::span<const Peer> expected, const ike::Identity& got) {

@@ -7,6 +7,7 @@
 
 #include "control/ike/reasons.h"
 #include "control/ikev1/session.h"
+#include "crypto/x509.h"
 
 namespace causeway::ikev1::reasons {
 
@@ -24,7 +25,9 @@ ike::Reason malformed(const Session& s, const std::string& what);
 ike::Reason other_auth(const std::string& peer, AuthMethod ours, std::span<const Transform> theirs);
 ike::Reason other_mode(const std::string& peer, bool theirs_aggressive);
 ike::Reason wrong_psk(const Session& s, bool undecryptable);
-ike::Reason bad_certificate(const Session& s, const std::string& why);  // or signature
+ike::Reason bad_certificate(const Session& s, const crypto::CertificateError& error);
+ike::Reason bad_signature(const Session& s, const std::string& subject, const crypto::SignatureError& error);
+ike::Reason cannot_sign(const Session& s, const crypto::SignatureError& error);
 ike::Reason wrong_identity(const Session& s, std::span<const Peer> expected, const ike::Identity& got);
 ike::Reason half_open(const Session& s, ike::Time waited);
 ike::Reason initial_contact(const Session& s);

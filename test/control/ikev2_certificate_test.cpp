@@ -1,56 +1,20 @@
 // Certificates in IKE_AUTH between two of ours: every kind of key, and every refusal by its own reason.
-#include "test/crypto/pki.h"
-#include "test/support/ike_pair.h"
+#include "test/control/certificate_pair.h"
 
 namespace causeway {
 namespace {
 
+using test::credential_of;
 using test::IkePair;
 using test::KeyKind;
 using test::Pki;
+using test::pki_of;
+using test::Refusal;
+using test::refusals;
+using test::trust_against;
+using test::trust_of;
+using test::with_certificates;
 using test::Time;
-
-// Side a is gw "a.example.com", side b "b.example.com", each below root > sub of its own Pki `of`.
-struct Site {
-  std::shared_ptr<const crypto::Credential> credential;
-  std::shared_ptr<const crypto::TrustStore> trust;
-};
-
-std::span<const std::uint8_t> octets(const std::string& text) {
-  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
-}
-
-std::shared_ptr<const crypto::Credential> credential_of(const Pki& pki, bool with_sub = true) {
-  auto key = crypto::PrivateKey::parse(octets(pki.gw_key.pem()));
-  REQUIRE(key);
-  std::vector<crypto::Certificate> chain{pki.gw_certificate()};
-  if (with_sub) chain.push_back(pki.sub_certificate());
-  auto made = crypto::Credential::make(std::move(chain), *key);
-  REQUIRE(made);
-  return std::make_shared<const crypto::Credential>(std::move(*made));
-}
-
-std::shared_ptr<const crypto::TrustStore> trust_of(const Pki& pki) {
-  return std::make_shared<const crypto::TrustStore>(pki.store());
-}
-
-Pki pki_of(const std::string& name, KeyKind gw = KeyKind::p256) {
-  Pki pki(KeyKind::p256, KeyKind::p256, gw);
-  pki.gw.subject = "C=CN, O=Causeway Test, CN=" + name;
-  Pki::set(pki.gw, "subjectAltName", "DNS:" + name);
-  return pki;
-}
-
-test::PairOptions with_certificates(const Site& a, const Site& b) {
-  return {.adjust = [a, b](ike::PeerSettings& s, bool is_b) {
-    s.config.auth = conf::AuthMethod::cert;
-    s.config.local_id = is_b ? "b.example.com" : "a.example.com";
-    s.config.remote_id = is_b ? "a.example.com" : "b.example.com";
-    s.credential = is_b ? b.credential : a.credential;
-    s.trust = is_b ? b.trust : a.trust;
-    s.psk = {};
-  }};
-}
 
 TEST_CASE("IKEv2 certificates: every kind of key proves both sides, in pieces where the path needs them") {
   const KeyKind kind =
@@ -94,32 +58,6 @@ TEST_CASE("IKEv2 certificates: the certificate's subject is the identity where n
   CHECK(pair.a.ike()->status().remote_id == "C=CN, O=Causeway Test, CN=b.example.com");
 }
 
-struct Refusal {
-  std::string name;  // what the reason must say
-  std::function<void(Pki&)> spoil;
-};
-
-const std::vector<Refusal>& refusals() {
-  static const std::vector<Refusal> all = {
-      {"expired", [](Pki& p) { p.gw.not_after = test::day(10); }},
-      {"not yet valid", [](Pki& p) { p.gw.not_before = test::day(100); }},
-      {"unknown CA",
-       [](Pki& p) {
-         p.root.subject = "C=CN, O=Somebody Else, CN=Root";
-         p.sub.issuer = p.root.subject;
-         p.root_key = test::TestKey::of(KeyKind::p256, 20);
-       }},
-      {"revoked", [](Pki&) {}},  // by the list, below
-      {"wrong identity", [](Pki& p) { Pki::set(p.gw, "subjectAltName", "DNS:other.example.com"); }},
-      {"weak key", [](Pki& p) { p.gw_key = test::TestKey::of(KeyKind::rsa1024, 3); }},
-      {"chain too long", [](Pki& p) { Pki::set(p.root, "basicConstraints", "critical,CA:TRUE,pathlen:0"); }},
-      {"not a CA", [](Pki& p) { Pki::set(p.sub, "basicConstraints", "critical,CA:FALSE"); }},
-      {"key usage", [](Pki& p) { Pki::set(p.gw, "keyUsage", "critical,keyAgreement"); }},
-      {"name constraints", [](Pki& p) { Pki::set(p.sub, "nameConstraints", "critical,permitted;DNS:example.org"); }},
-  };
-  return all;
-}
-
 TEST_CASE("IKEv2 certificates: each bad one is refused with its own reason, by the initiator and by the responder") {
   const bool spoil_a = GENERATE(false, true);
   for (const Refusal& refusal : refusals()) {
@@ -128,17 +66,7 @@ TEST_CASE("IKEv2 certificates: each bad one is refused with its own reason, by t
     Pki a = good_a, b = good_b;
     refusal.spoil(spoil_a ? a : b);
     const auto trust = [&](const Pki& good, const Pki& actual, bool is_bad) {
-      if (!is_bad) return trust_of(good);
-      // A path length that forbids is the trusted root's own; a foreign root is not trusted.
-      crypto::TrustStore store;
-      store.add_ca(refusal.name == "chain too long" ? actual.root_certificate() : good.root_certificate());
-      if (refusal.name == "revoked") {
-        const auto list = test::make_crl(
-            {.issuer = test::kSub, .this_update = test::day(0), .next_update = test::day(60), .revoked = {3}},
-            good.sub_key);
-        REQUIRE(store.add_crls(list));
-      }
-      return std::make_shared<const crypto::TrustStore>(std::move(store));
+      return is_bad ? trust_against(refusal, good, actual) : trust_of(good);
     };
     auto options = with_certificates({credential_of(a), trust(good_b, b, !spoil_a)},
                                      {credential_of(b), trust(good_a, a, spoil_a)});
