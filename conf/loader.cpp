@@ -53,6 +53,7 @@ Loaded load_text(const std::string& text, const std::string& path, const LoadOpt
   check_ports(draft, report);
   check_tunnels(draft, report);
   check_selectors(draft, report);
+  check_groups(draft, report);
   check_proposals(draft, options.check_proposal, report);
   check_clouds(draft, clouds, report);
   check_weak(draft, report);

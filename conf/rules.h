@@ -13,6 +13,7 @@ namespace causeway::conf {
 void check_ports(const Draft& draft, Report& report);       // ports, routes, policies, rules, workers, socket
 void check_tunnels(Draft& draft, Report& report);           // each tunnel by itself
 void check_selectors(const Draft& draft, Report& report);   // what tunnels protect, alone and against each other
+void check_groups(const Draft& draft, Report& report);      // tunnels that stand in for one another
 void check_weak(const Draft& draft, Report& report);        // algorithms that work and should not be used
 void check_clouds(const Draft& draft, CloudBook& book,
                   Report& report);                                      // what each tunnel's cloud cannot or should not

@@ -71,6 +71,10 @@ struct TunnelReport {
 
   // Below: `show` only.
   std::string port;               // the outer packets' port
+  std::string group;              // and what follows; empty: none
+  int weight = 1;
+  bool in_use = true;             // of its group it is the one that carries the traffic
+  std::string health;             // of the probe through it: "answers", "silent"; empty: no word
   std::uint64_t ike_created = 0;  // IKE SAs begun, and of them...
   std::uint64_t ike_established = 0;
   std::uint64_t ike_dropped = 0;  // begun by the peer although role = initiator

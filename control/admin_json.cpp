@@ -117,6 +117,11 @@ Json tunnel_json(const TunnelReport& tunnel, bool everything) {
   if (!tunnel.notice.empty()) json["notice"] = tunnel.notice;
   if (everything) {
     json["port"] = tunnel.port;
+    json["group"] = tunnel.group.empty() ? Json(nullptr)
+                                         : Json{{"name", tunnel.group},
+                                                {"weight", tunnel.weight},
+                                                {"in_use", tunnel.in_use},
+                                                {"probe", tunnel.health.empty() ? Json(nullptr) : Json(tunnel.health)}};
     json["ike_sas"] = {
         {"created", tunnel.ike_created}, {"established", tunnel.ike_established}, {"dropped", tunnel.ike_dropped}};
     json["child_sas"] = {{"created", tunnel.children_created}, {"established", tunnel.children_established}};

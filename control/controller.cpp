@@ -67,6 +67,7 @@ Controller::Controller(conf::Config config, std::vector<PeerSettingsPtr> peers, 
                        Engine engine, crypto::Random& random, Log& log)
     : config_(std::move(config)),
       slots_(first_free_slot(peers), dataplane::kMaxChildSlots - 1),
+      groups_(config_),
       dataplane_(dataplane),
       random_(random),
       log_(log),
@@ -106,6 +107,7 @@ void Controller::step(Time now) {
     removals_.erase(removals_.begin());
     remove(dataplane::Direction::inbound, key.spi, key.child);
   }
+  if (!groups_.empty()) choose_of_groups();
   if (policies_changed_) publish_policies();
   if (!waiting_.empty()) end_commands();
 }
@@ -185,14 +187,27 @@ void Controller::remove_later(std::uint32_t spi, ike::ChildSlot child, Time grac
   removals_.emplace(now_ + grace, SaKey{spi, child});
 }
 
+void Controller::choose_of_groups() {
+  const auto established = [this](ike::TunnelId id) {
+    return gateway_.tunnels()[id]->state() == TunnelState::established;
+  };
+  for (const TunnelGroups::Switch& change : groups_.choose(established, now_)) {
+    const std::string& to = config_.tunnels[change.to].name;
+    log_.write(Level::warning, to,
+               "carries the traffic of group " + change.group + " now, instead of " +
+                   config_.tunnels[change.from].name + ": " + change.why);
+    policies_changed_ = true;
+  }
+}
+
 // Once for all that changed in a step: a table is made whole.
 void Controller::publish_policies() {
   policies_changed_ = false;
   std::vector<PeerSettingsPtr> peers;
   for (const auto& tunnel : gateway_.tunnels()) peers.push_back(tunnel->settings_ptr());
-  const auto published = dataplane_.publish(make_table(config_, peers, [this](ike::TunnelId id) {
-    return Split{gateway_.tunnels()[id]->carried(), slots_.nobody()};
-  }));
+  const auto published = dataplane_.publish(make_table(
+      config_, peers, [this](ike::TunnelId id) { return Split{gateway_.tunnels()[id]->carried(), slots_.nobody()}; },
+      [this](ike::TunnelId id) { return groups_.in_use(id); }));
   if (!published) log_.error("the data path keeps its old tables: " + published.error());
 }
 
@@ -227,6 +242,8 @@ void Controller::handle(dataplane::Event&& event) {
     on_icmp(*icmp);
   } else if (const auto* unknown = std::get_if<dataplane::UnknownEsp>(&event)) {
     gateway_.unknown_esp(unknown->from, now_);
+  } else if (const auto* health = std::get_if<dataplane::TunnelHealth>(&event)) {
+    on_health(*health);
   } else if (const auto* link = std::get_if<dataplane::LinkChanged>(&event)) {
     const std::string port = link->port < config_.ports.size() ? config_.ports[link->port].name : "?";
     log_.warning("port " + port +
@@ -249,6 +266,15 @@ void Controller::on_installed(const dataplane::Installed& event) {
   Actions actions;
   gateway_.install_failed(pending->tunnel, pending->spi, pending->child, event.why, now_, actions);
   run(std::move(actions));
+}
+
+void Controller::on_health(const dataplane::TunnelHealth& event) {
+  groups_.set_health(event.tunnel, event.answers);
+  const conf::Tunnel& tunnel = config_.tunnels[event.tunnel];
+  const std::string host = tunnel.probe_host ? tunnel.probe_host->str() : "the probe's host";
+  log_.write(event.answers ? Level::info : Level::warning, tunnel.name,
+             host + (event.answers ? " answers through the tunnel"
+                                   : " does not answer through the tunnel: look at the peer's routes and filters"));
 }
 
 void Controller::on_icmp(const dataplane::IcmpError& event) {

@@ -23,6 +23,7 @@
 #include "control/loop_times.h"
 #include "control/resolver.h"
 #include "control/settings.h"
+#include "control/tunnel_groups.h"
 #include "crypto/random.h"
 #include "dataplane/dataplane.h"
 
@@ -89,6 +90,7 @@ class Controller final : public ike::Environment, public AdminBackend {
   void remove(dataplane::Direction direction, std::uint32_t spi, ike::ChildSlot child);
   void handle(dataplane::Event&& event);
   void on_installed(const dataplane::Installed& event);
+  void on_health(const dataplane::TunnelHealth& event);
   void on_icmp(const dataplane::IcmpError& event);
   void run(Actions actions) { order_.push(std::move(actions)); }
   void end_commands();
@@ -104,11 +106,13 @@ class Controller final : public ike::Environment, public AdminBackend {
   }
 
   void publish_policies();
+  void choose_of_groups();
   void remove_later(std::uint32_t spi, ike::ChildSlot child, Time grace);
 
   conf::Config config_;
   ChildSlots slots_;
   bool policies_changed_ = false;
+  TunnelGroups groups_;
   dataplane::Dataplane& dataplane_;
   crypto::Random& random_;
   Log& log_;

@@ -188,6 +188,12 @@ std::string tunnel_text(const Json& tunnel, bool colour) {
   sheet.line("state", painted(state, state_paint(state), colour));
   for (const auto& [name, text] : reasons_of(tunnel)) sheet.line(name, text);
   sheet.line("port", text_at(tunnel, "port"));
+  if (const Json& group = member(tunnel, "group"); group.is_object()) {
+    const std::string probe = text_at(group, "probe");
+    sheet.line("group", text_at(group, "name") + ", weight " + count_at(group, "weight") +
+                            (member(group, "in_use") == true ? ", carries the traffic" : ", stands by") +
+                            (probe == "-" ? "" : ", the probe's host " + std::string(probe == "answers" ? "answers" : "is silent")));
+  }
   for (const auto& [key, name] : {std::pair{"ike_sas", "IKE SAs"}, {"child_sas", "child SAs"}}) {
     const Json& counts = member(tunnel, key);
     sheet.line(name, count_at(counts, "established") + " established of " + count_at(counts, "created") + " begun");

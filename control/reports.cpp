@@ -86,7 +86,11 @@ TunnelReport Controller::report(const Tunnel& tunnel, bool all) const {
   r.name = tunnel.name();
   r.state = static_cast<TunnelReport::State>(tunnel.state());
   r.down_reason = tunnel.down_reason().value_or("");
-  if (r.state == TunnelReport::State::established) r.notice = tunnel.notice();
+  if (r.state == TunnelReport::State::established) {
+    r.notice = tunnel.notice();
+    if (r.notice.empty() && !groups_.in_use(tunnel.settings().tunnel))
+      r.notice = "stands by: another tunnel of group " + config.group + " carries the traffic";
+  }
   const auto ike = tunnel.ike_status();
   if (ike) r.stage = ike->stage;
   if (ike && ike->established) {
@@ -116,6 +120,11 @@ TunnelReport Controller::report(const Tunnel& tunnel, bool all) const {
   }
   if (!all) return r;
   if (const conf::Port* port = config_.port_of(config)) r.port = port->name;
+  r.group = config.group;
+  r.weight = config.weight;
+  r.in_use = groups_.in_use(tunnel.settings().tunnel);
+  const Health health = groups_.health(tunnel.settings().tunnel);
+  if (health != Health::unknown) r.health = health == Health::answers ? "answers" : "silent";
   const TunnelCounts& counts = tunnel.counts();
   r.ike_created = counts.begun;
   r.ike_established = counts.established;

@@ -265,10 +265,26 @@ dataplane::PolicySpec protect(const ike::PeerSettings& peer, ike::ChildSlot chil
   return spec;
 }
 
+// As configured, but the tunnels of a group stand together, and of them the one in use is the first.
+std::vector<PeerSettingsPtr> in_order(std::vector<PeerSettingsPtr> peers,
+                                      const std::function<bool(ike::TunnelId)>& in_use) {
+  if (!in_use) return peers;
+  std::map<std::string, std::size_t> first_of;
+  const auto place = [&](const PeerSettingsPtr& peer) {
+    const std::string& group = peer->config.group;
+    const std::size_t at = group.empty() ? peer->tunnel : first_of.try_emplace(group, peer->tunnel).first->second;
+    return std::tuple(at, !in_use(peer->tunnel), peer->tunnel);
+  };
+  for (const PeerSettingsPtr& peer : peers) static_cast<void>(place(peer));  // groups in the order of their first
+  std::ranges::sort(peers, {}, place);
+  return peers;
+}
+
 }  // namespace
 
 dataplane::TableSpec make_table(const conf::Config& config, const std::vector<PeerSettingsPtr>& peers,
-                                const std::function<Split(ike::TunnelId)>& split) {
+                                const std::function<Split(ike::TunnelId)>& split,
+                                const std::function<bool(ike::TunnelId)>& in_use) {
   using Action = dataplane::PolicySpec::Action;
   dataplane::TableSpec table;
   for (const conf::Policy& policy : config.policies) {
@@ -277,7 +293,7 @@ dataplane::TableSpec make_table(const conf::Config& config, const std::vector<Pe
     spec.selectors = {{policy.from}, {policy.to}};
     table.policies.push_back(std::move(spec));
   }
-  for (const PeerSettingsPtr& peer : peers) {
+  for (const PeerSettingsPtr& peer : in_order(peers, in_use)) {
     const Split how = split ? split(peer->tunnel) : Split{};
     for (const Carried& c : how.carried) table.policies.push_back(protect(*peer, c.child, c.selectors));
     for (const ike::ChildSettings& child : peer->children) {
@@ -346,6 +362,7 @@ dataplane::SaSpec make_sa(const ike::ChildSa& sa, dataplane::Direction direction
   spec.mss = tunnel.mss;
   spec.probe = tunnel.probe;
   spec.probe_host = tunnel.probe_host;
+  if (!tunnel.group.empty() && tunnel.probe) spec.health_host = tunnel.probe_host;
   spec.df = tunnel.df;
   spec.dscp = tunnel.dscp;
   spec.dscp_value = tunnel.dscp_value;

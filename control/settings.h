@@ -44,9 +44,11 @@ struct Split {
   std::vector<Carried> carried;  // empty: as configured
   ike::ChildSlot nobody = 0;
 };
-// The security policy and the routes: children in their slots as prepare() gave them out.
+// The security policy and the routes: children in their slots as prepare() gave them out. Of the tunnels of a group the
+// one that is `in_use` comes first, so it has the packets that several of them are for.
 dataplane::TableSpec make_table(const conf::Config& config, const std::vector<PeerSettingsPtr>& peers,
-                                const std::function<Split(ike::TunnelId)>& split = {});
+                                const std::function<Split(ike::TunnelId)>& split = {},
+                                const std::function<bool(ike::TunnelId)>& in_use = {});
 
 // One line of `causewayctl routes`; those of RouteSpec carry an index into the configuration's ports.
 struct RouteLine {

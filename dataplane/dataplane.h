@@ -91,8 +91,12 @@ struct PortReset {  // the device asked for a reset (RTE_ETH_EVENT_INTR_RESET)
   std::uint16_t port;
   std::string error;  // empty: it runs again; else it is tried again each second
 };
+struct TunnelHealth {  // whether SaSpec::health_host answers through the tunnel; told when it changes
+  TunnelId tunnel;
+  bool answers;
+};
 using Event = std::variant<Installed, Retired, IkeDatagram, Wanted, PeerMoved, LimitReached, IcmpError, UnknownEsp,
-                           LinkChanged, PortReset>;
+                           LinkChanged, PortReset, TunnelHealth>;
 
 // --- what operators see ---------------------------------------------------------------------------
 

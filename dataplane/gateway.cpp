@@ -15,6 +15,7 @@ namespace {
 void free_packet(const Command& command) {
   if (const auto* transmit = std::get_if<TransmitFrame>(&command)) rte_pktmbuf_free(transmit->frame);
   if (const auto* own = std::get_if<SendOwn>(&command)) rte_pktmbuf_free(own->packet);
+  if (const auto* into = std::get_if<SendInto>(&command)) rte_pktmbuf_free(into->packet);
 }
 
 bool is_pci(const std::string& device) { return !device.starts_with("net_") && device.find(':') != std::string::npos; }

@@ -26,6 +26,7 @@
 #include "crypto/random.h"
 #include "dataplane/arp.h"
 #include "dataplane/dataplane.h"
+#include "dataplane/health_probe.h"
 #include "dataplane/host_network.h"
 #include "dataplane/host_tap.h"
 #include "dataplane/mailbox.h"
@@ -107,6 +108,11 @@ class Gateway final : public Dataplane {
     std::uint32_t mtu = 0;                                 // effective, inner octets
     bool probe = false;                                    // see SaSpec
     std::optional<conf::IpAddress> probe_host = {};
+    struct Health {  // see SaSpec::health_host
+      conf::IpAddress host;
+      conf::SelectorSet selectors;
+    };
+    std::optional<Health> health = {};
     [[nodiscard]] SaCounters counters() const;  // summed over replicas
     std::uint64_t packets_seen = 0;             // inbound: when its rate was last looked at
     bool steered = false;
@@ -172,6 +178,11 @@ class Gateway final : public Dataplane {
   void on_echo_answer(const EchoAnswer& answer);
   void on_host_seen(const HostSeen& seen);
   void set_found(const PathMtu::Path& path, std::uint16_t found, std::uint16_t most);
+
+  // gateway_health.cpp
+  [[nodiscard]] const conf::IpAddress* own_address_inside(const conf::SelectorSet& selectors,
+                                                          const conf::IpAddress& to) const;
+  void probe_health(const Sink& sink);
 
   // gateway_host.cpp
   tl::expected<void, StartError> open_hosts();
@@ -243,7 +254,13 @@ class Gateway final : public Dataplane {
     bool in_use = true;  // some SA has the path
   };
   std::map<PathMtu::Path, Probing> probes_;
-  std::uint16_t probe_sequence_ = 0;
+  std::uint16_t probe_sequence_ = 0;  // of both kinds of probes
+  struct HealthWatch {
+    HealthProbe probe;
+    bool in_use = true;  // some SA of the tunnel carries it
+  };
+  std::map<TunnelId, HealthWatch> healths_;
+  std::uint64_t next_health_ms_ = 0;
   std::uint64_t next_probe_ms_ = 0;
   std::optional<crypto::EspPlan> plan_;
   std::optional<crypto::EspEngine> engine_;  // the control thread's, to expand keys with

@@ -49,6 +49,7 @@ void Gateway::poll(Milliseconds now, const Sink& sink) {
   forget_paths();
   reset_devices(sink);
   probe_paths();
+  probe_health(sink);
   watch_links(sink);
   steer();
   if (announcements_ > 0 && now_ms_ >= next_announcement_ms_) {

@@ -68,6 +68,9 @@ void Gateway::send_probe(const SaRecord& record, const PathProbe::Send& what) {
 }
 
 void Gateway::on_echo_answer(const EchoAnswer& answer) {
+  for (auto& [tunnel, watch] : healths_) {
+    if (watch.probe.answered(answer.sequence)) next_health_ms_ = now_ms_;
+  }
   for (auto& [path, probing] : probes_) {
     if (probing.probe.answered(answer.sequence, answer.from, now_ms_)) next_probe_ms_ = now_ms_;
   }

@@ -52,6 +52,7 @@ tl::expected<void, std::string> Gateway::build(const SaSpec& spec, SaRecord& rec
   const bool fixed = spec.df == conf::DfPolicy::copy || spec.df == conf::DfPolicy::set;
   record.probe = spec.probe && (fixed || spec.remote.address.family == conf::Family::v6);
   record.probe_host = spec.probe_host;
+  if (spec.health_host) record.health = SaRecord::Health{*spec.health_host, spec.selectors};
   if (spec.cores == conf::Cores::spread && workers_.size() > 1) {
     record.shared = std::make_unique<SharedSequence>(last_sequence(spec));
     auto made = make_spread(spec, *engine_, random_, path_mtu(record), nodes_, *record.shared);

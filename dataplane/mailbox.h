@@ -28,6 +28,10 @@ struct SendOwn {  // a packet of the box itself, from its IP header on: by polic
   rte_mbuf* packet;
   std::uint16_t port;  // whose tap it came by
 };
+struct SendInto {  // the same into the SA of a child, whatever policy says
+  rte_mbuf* packet;
+  ChildSlot child;
+};
 struct InstallInbound {  // answered by InstallReport
   InboundSa* sa;
   std::uint64_t token;
@@ -51,7 +55,7 @@ struct SetPathMtu {
   ChildSlot child;
   std::uint16_t mtu;
 };
-using Command = std::variant<TransmitFrame, SendOwn, InstallInbound, InstallOutbound, RemoveSa, SetEndpoints, SetPathMtu>;
+using Command = std::variant<TransmitFrame, SendOwn, SendInto, InstallInbound, InstallOutbound, RemoveSa, SetEndpoints, SetPathMtu>;
 
 // --- worker -> control, never lost: control has no more outstanding than fits -----------------------
 

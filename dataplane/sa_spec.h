@@ -39,6 +39,7 @@ struct SaSpec {
   std::uint16_t mtu = 0;  // configured inner MTU; 0: computed
   bool probe = false;     // find out what the path carries (path_probe.h)...
   std::optional<conf::IpAddress> probe_host;  // ...by this host behind the peer, else by one that is seen
+  std::optional<conf::IpAddress> health_host;  // asked through this very tunnel whether it answers: see TunnelHealth
   std::optional<std::uint16_t> mss;  // unset: computed; 0: off
   conf::DfPolicy df = conf::DfPolicy::copy;
   conf::DscpPolicy dscp = conf::DscpPolicy::copy;

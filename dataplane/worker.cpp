@@ -142,6 +142,12 @@ void Worker::on(const SendOwn& command) {
   finish();
 }
 
+void Worker::on(const SendInto& command) {
+  meta(command.packet).child = command.child;
+  encrypt_for_child(command.packet);
+  finish();
+}
+
 void Worker::on(const InstallInbound& command) {
   InboundSa& sa = *command.sa;
   const bool ok = sas_.insert(sa);

@@ -82,6 +82,7 @@ class Worker {
   bool take_commands();
   void on(const TransmitFrame& command);
   void on(const SendOwn& command);
+  void on(const SendInto& command);
   void on(const InstallInbound& command);
   void on(const InstallOutbound& command);
   void on(const RemoveSa& command);

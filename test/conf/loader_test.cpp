@@ -382,6 +382,41 @@ TEST_CASE("a proposal checker's words stand at the proposals' line, beside the o
       std::string::npos);
 }
 
+TEST_CASE("a group: what keeps a tunnel from taking over is said") {
+  const std::string second = R"(  },
+  {
+    name = "standby"; remote = "198.51.100.8"; psk_file = "h.psk"; group = "pair";
+    local_subnets = ["192.168.123.0/24"]; remote_subnets = ["172.17.112.0/20"]; EXTRA
+  }
+);
+)";
+  const auto pair = [&](const std::string& first, const std::string& extra) {
+    return load_good(changed("  }\n);\n", changed("EXTRA", extra, second), in_tunnel("group = \"pair\"; weight = 10; " + first)));
+  };
+  Loaded loaded = pair("probe = \"172.17.112.9\";", "probe = \"172.17.112.9\";");
+  INFO(all_of(loaded.report.errors) << all_of(loaded.report.notes));
+  CHECK(loaded.ok());
+  CHECK(loaded.report.notes.empty());
+  CHECK(loaded.config.tunnels[0].weight == 10);
+
+  loaded = pair("", "start = \"traffic\";");
+  CHECK(loaded.ok());
+  CHECK(all_of(loaded.report.notes).find("tunnels.standby.start: a tunnel of a group takes the traffic over only while it is up") !=
+        std::string::npos);
+  loaded = pair("", "probe = \"10.9.9.9\";");
+  CHECK_FALSE(loaded.ok());
+  CHECK(all_of(loaded.report.errors).find("tunnels.standby.probe: 10.9.9.9 is in none of remote_subnets") != std::string::npos);
+
+  loaded = load_good(in_tunnel("group = \"pair\";"));
+  CHECK(loaded.ok());
+  CHECK(all_of(loaded.report.notes).find("tunnels.hangzhou.group: nothing stands by: \"pair\" has no other tunnel") !=
+        std::string::npos);
+  loaded = load_good(changed("192.168.123.1/24", "192.168.77.1/24", in_tunnel("probe = \"172.17.112.9\";")));
+  CHECK(loaded.ok());
+  CHECK(all_of(loaded.report.notes).find("tunnels.hangzhou.probe: no port has an address inside local_subnets") !=
+        std::string::npos);
+}
+
 TEST_CASE("files are checked: a PSK that is missing, open to all, weak or good") {
   const TempDir dir;
   using std::filesystem::perms;

@@ -361,3 +361,65 @@ TEST_CASE("A path that swallows large packets and says nothing is found out thro
   CHECK(mtu() <= kCarries - 54);
   lab.settle();
 }
+
+TEST_CASE("The health of a tunnel is asked through that tunnel, whichever of a pair has the traffic") {
+  GatewayLab lab;
+  const conf::IpAddress host = *conf::IpAddress::parse("10.2.0.9");
+  const auto standby = [&](PolicySpec* policy, SaSpec* sa) {  // both for 10.2.0.0/16, so policy leads into the first
+    const conf::SelectorSet same{{selector("10.1.0.0/16")}, {selector("10.2.0.0/16")}};
+    if (policy != nullptr) policy->selectors = same;
+    if (sa != nullptr) {
+      sa->selectors = same;
+      sa->health_host = host;
+    }
+  };
+  auto& used = lab.add_tunnel(false, true, standby);
+  auto& other = lab.add_tunnel(false, true, standby);
+  const auto says = [&](const GatewayLab::Tunnel& tunnel) -> std::optional<bool> {
+    std::optional<bool> last;
+    for (const Event& e : lab.events())
+      if (const auto* health = std::get_if<TunnelHealth>(&e); health && health->tunnel == tunnel.number)
+        last = health->answers;
+    return last;
+  };
+  int asked_through_used = 0, asked_through_other = 0;
+  // For `seconds` of the gateway's clock: the host answers what comes through `alive`, by the tunnel it came through.
+  const auto live = [&](int seconds, const GatewayLab::Tunnel* alive) {
+    for (int step = 0; step < seconds * 10; ++step) {
+      lab.skew += std::chrono::milliseconds(100);
+      lab.poll();
+      lab.settle();
+      for (; !lab.out(0).empty(); lab.out(0).pop_front()) {
+        for (GatewayLab::Tunnel* tunnel : {&used, &other}) {
+          const auto esp = reference_open(tunnel->from_us, lab.out(0).front());
+          if (!esp.error.empty()) continue;
+          ++(tunnel == &used ? asked_through_used : asked_through_other);
+          CHECK(esp.inner[9] == 1);
+          CHECK(esp.inner[20] == 8);
+          CHECK(Bytes(esp.inner.begin() + 12, esp.inner.begin() + 20) == Bytes{10, 1, 0, 1, 10, 2, 0, 9});
+          if (tunnel != alive) continue;
+          Bytes body(esp.inner.begin() + 20, esp.inner.end());
+          body[0] = 0;
+          body[2] = body[3] = 0;
+          const std::uint16_t sum = checksum(body);
+          body[2] = static_cast<std::uint8_t>(sum >> 8);
+          body[3] = static_cast<std::uint8_t>(sum);
+          const Bytes answer = ipv4({.source = "10.2.0.9", .destination = "10.1.0.1", .protocol = 1}, body);
+          lab.give_ip(0, reference_seal(tunnel->to_us, ++tunnel->sent, answer));
+        }
+      }
+    }
+  };
+  live(3, &other);
+  CHECK(asked_through_used >= 1);
+  CHECK(asked_through_other >= 1);
+  CHECK(says(other) == true);
+  CHECK(says(used) == std::nullopt);
+  live(6, &other);
+  CHECK(says(used) == false);
+  CHECK(says(other) == true);
+  live(8, &used);  // what was silent answers, and the other way round
+  CHECK(says(used) == true);
+  CHECK(says(other) == false);
+  CHECK(lab.dropped_in_all() == 0);
+}
