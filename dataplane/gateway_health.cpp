@@ -44,6 +44,7 @@ void Gateway::probe_health(const Sink& sink) {
           make_echo_request(pool_.get(), *from, record.health->host, shared_.probe_id, *sequence, kEcho);
       if (!packet) continue;
       meta(packet.get()) = PacketMeta{};
+      meta(packet.get()).probe = true;
       command(record.worker, SendInto{packet.release(), record.child});
     }
     if (const auto answers = watch.probe.take_change()) sink(Event(TunnelHealth{record.tunnel, *answers}));
