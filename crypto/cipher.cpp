@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "crypto/integrity.h"
-#include "crypto/openssl_handles.h"
+#include "crypto/openssl_handle.h"
 
 namespace causeway::crypto {
 namespace {
@@ -43,7 +43,7 @@ const char* name_of(Encryption id, std::size_t key_octets) {
 // Fetched once: OpenSSL looks its constants up at every use.
 const EVP_CIPHER* evp_of(Encryption id, std::size_t key_octets) {
   struct All {
-    std::map<std::string_view, ossl::Cipher> of;
+    std::map<std::string_view, CipherHandle> of;
     All() {
       for (const char* name :
            {"DES-EDE3-CBC", "AES-128-CBC", "AES-192-CBC", "AES-256-CBC", "AES-128-CTR", "AES-192-CTR", "AES-256-CTR",
@@ -72,16 +72,16 @@ void run(EVP_CIPHER_CTX* ctx, View data, Octets& out) {
   const std::size_t at = out.size();
   out.resize(at + data.size());
   int n = 0;
-  ossl::must(EVP_CipherUpdate(ctx, out.data() + at, &n, data.data(), static_cast<int>(data.size())) == 1 &&
-                 static_cast<std::size_t>(n) == data.size(),
-             "cipher");
+  must(EVP_CipherUpdate(ctx, out.data() + at, &n, data.data(), static_cast<int>(data.size())) == 1 &&
+           static_cast<std::size_t>(n) == data.size(),
+       "cipher");
 }
 
-ossl::CipherCtx start(const EncryptionInfo& info, View key, View nonce, bool encrypt) {
-  ossl::CipherCtx ctx(EVP_CIPHER_CTX_new());
-  ossl::must(ctx && EVP_CipherInit_ex(ctx.get(), evp_of(info.id, info.key_octets), nullptr, key.data(), nonce.data(),
-                                      encrypt ? 1 : 0) == 1,
-             "cipher");
+CipherContextHandle start(const EncryptionInfo& info, View key, View nonce, bool encrypt) {
+  CipherContextHandle ctx(EVP_CIPHER_CTX_new());
+  must(ctx && EVP_CipherInit_ex(ctx.get(), evp_of(info.id, info.key_octets), nullptr, key.data(), nonce.data(),
+                                encrypt ? 1 : 0) == 1,
+       "cipher");
   EVP_CIPHER_CTX_set_padding(ctx.get(), 0);
   return ctx;
 }
@@ -89,7 +89,7 @@ ossl::CipherCtx start(const EncryptionInfo& info, View key, View nonce, bool enc
 void add_aad(EVP_CIPHER_CTX* ctx, View aad) {
   int n = 0;
   if (!aad.empty()) {
-    ossl::must(EVP_CipherUpdate(ctx, nullptr, &n, aad.data(), static_cast<int>(aad.size())) == 1, "cipher");
+    must(EVP_CipherUpdate(ctx, nullptr, &n, aad.data(), static_cast<int>(aad.size())) == 1, "cipher");
   }
 }
 
@@ -100,7 +100,7 @@ Octets cbc(Encryption id, View key, View iv, View data, bool encrypt) {
       data.size() % info->block_octets != 0) {
     return {};
   }
-  const ossl::CipherCtx ctx = start(*info, key, iv, encrypt);
+  const CipherContextHandle ctx = start(*info, key, iv, encrypt);
   Octets out;
   if (!data.empty()) run(ctx.get(), data, out);
   return out;
@@ -112,7 +112,8 @@ tl::expected<MessageCipher, std::string> MessageCipher::make(Encryption encrypti
                                                              Integrity integrity, Secret encryption_key,
                                                              Secret integrity_key) {
   const EncryptionInfo* info = find(encryption, key_bits);
-  if (info == nullptr || !info->for_ike) return tl::unexpected(std::string("a cipher that cannot protect IKE messages"));
+  if (info == nullptr || !info->for_ike)
+    return tl::unexpected(std::string("a cipher that cannot protect IKE messages"));
   const IntegrityInfo* mac_info = find(integrity);
   if (info->aead() != (mac_info == nullptr)) {
     return tl::unexpected(std::string(info->name) +
@@ -149,8 +150,8 @@ std::vector<std::uint8_t> MessageCipher::seal(View aad, View plaintext, Random& 
 }
 
 std::vector<std::uint8_t> MessageCipher::seal_with_iv(View iv, View aad, View plaintext) const {
-  ossl::must(iv.size() == info_->iv_octets && plaintext.size() % block_octets() == 0, "sizes given to a cipher");
-  const ossl::CipherCtx ctx = start(*info_, key_.bytes(), nonce_of(*info_, salt_.bytes(), iv), true);
+  must(iv.size() == info_->iv_octets && plaintext.size() % block_octets() == 0, "sizes given to a cipher");
+  const CipherContextHandle ctx = start(*info_, key_.bytes(), nonce_of(*info_, salt_.bytes(), iv), true);
   Octets out(iv.begin(), iv.end());
   out.reserve(sealed_size(plaintext.size()));
   if (info_->aead()) add_aad(ctx.get(), aad);
@@ -158,12 +159,11 @@ std::vector<std::uint8_t> MessageCipher::seal_with_iv(View iv, View aad, View pl
   if (info_->aead()) {
     int n = 0;
     std::array<std::uint8_t, 16> rest{};
-    ossl::must(EVP_CipherFinal_ex(ctx.get(), rest.data(), &n) == 1, "cipher");
+    must(EVP_CipherFinal_ex(ctx.get(), rest.data(), &n) == 1, "cipher");
     const std::size_t at = out.size();
     out.resize(at + icv_octets_);
-    ossl::must(
-        EVP_CIPHER_CTX_ctrl(ctx.get(), EVP_CTRL_AEAD_GET_TAG, static_cast<int>(icv_octets_), out.data() + at) == 1,
-        "cipher tag");
+    must(EVP_CIPHER_CTX_ctrl(ctx.get(), EVP_CTRL_AEAD_GET_TAG, static_cast<int>(icv_octets_), out.data() + at) == 1,
+         "cipher tag");
   } else {
     const Octets icv = mac(integrity_, integrity_key_.bytes(), {aad, out});
     out.insert(out.end(), icv.begin(), icv.end());
@@ -180,14 +180,14 @@ std::optional<std::vector<std::uint8_t>> MessageCipher::open(View aad, View seal
   if (!info_->aead() && !equal_constant_time(mac(integrity_, integrity_key_.bytes(), {aad, iv, ciphertext}), icv)) {
     return std::nullopt;
   }
-  const ossl::CipherCtx ctx = start(*info_, key_.bytes(), nonce_of(*info_, salt_.bytes(), iv), false);
+  const CipherContextHandle ctx = start(*info_, key_.bytes(), nonce_of(*info_, salt_.bytes(), iv), false);
   Octets out;
   if (info_->aead()) add_aad(ctx.get(), aad);
   if (!ciphertext.empty()) run(ctx.get(), ciphertext, out);
   if (info_->aead()) {
     Octets tag(icv.begin(), icv.end());
-    ossl::must(EVP_CIPHER_CTX_ctrl(ctx.get(), EVP_CTRL_AEAD_SET_TAG, static_cast<int>(tag.size()), tag.data()) == 1,
-               "cipher tag");
+    must(EVP_CIPHER_CTX_ctrl(ctx.get(), EVP_CTRL_AEAD_SET_TAG, static_cast<int>(tag.size()), tag.data()) == 1,
+         "cipher tag");
     int n = 0;
     std::array<std::uint8_t, 16> rest{};
     if (EVP_CipherFinal_ex(ctx.get(), rest.data(), &n) != 1) {

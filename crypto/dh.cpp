@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "crypto/modp.h"
-#include "crypto/openssl_handles.h"
+#include "crypto/openssl_handle.h"
 
 namespace causeway::crypto {
 namespace {
@@ -19,8 +19,8 @@ using Octets = std::vector<std::uint8_t>;
 using View = std::span<const std::uint8_t>;
 using Error = tl::unexpected<std::string>;
 using Agreement = tl::expected<std::unique_ptr<KeyAgreement>, std::string>;
-using Params = std::unique_ptr<OSSL_PARAM, ossl::Deleter<&OSSL_PARAM_free>>;
-using ParamBuilder = std::unique_ptr<OSSL_PARAM_BLD, ossl::Deleter<&OSSL_PARAM_BLD_free>>;
+using Params = Handle<OSSL_PARAM, OSSL_PARAM_free>;
+using ParamBuilder = Handle<OSSL_PARAM_BLD, OSSL_PARAM_BLD_free>;
 
 struct Curve {
   KeyExchange id;
@@ -66,25 +66,25 @@ Error wrong_size(KeyExchange id, std::size_t got, std::size_t expected) {
 }
 
 tl::expected<Secret, std::string> derive(EVP_PKEY* own, EVP_PKEY* peer, std::size_t expected) {
-  const ossl::PkeyCtx ctx(EVP_PKEY_CTX_new_from_pkey(nullptr, own, nullptr));
+  const PkeyContextHandle ctx(EVP_PKEY_CTX_new_from_pkey(nullptr, own, nullptr));
   std::size_t size = expected;
   Secret shared(expected);
   if (!ctx || EVP_PKEY_derive_init(ctx.get()) != 1 || EVP_PKEY_derive_set_peer(ctx.get(), peer) != 1 ||
       EVP_PKEY_derive(ctx.get(), shared.bytes().data(), &size) != 1 || size != expected) {
-    return Error("the key exchange with this public value failed: " + ossl::last_error());
+    return Error("the key exchange with this public value failed: " + last_error());
   }
   return shared;
 }
 
 // An EC key from X | Y and, for our own, the private scalar.
-ossl::Pkey ec_key(const Curve& curve, View point, const BIGNUM* private_value) {
+PkeyHandle ec_key(const Curve& curve, View point, const BIGNUM* private_value) {
   const ParamBuilder builder(OSSL_PARAM_BLD_new());
-  ossl::must(builder != nullptr, "parameters");
+  must(builder != nullptr, "parameters");
   OSSL_PARAM_BLD_push_utf8_string(builder.get(), OSSL_PKEY_PARAM_GROUP_NAME, curve.name, 0);
   OSSL_PARAM_BLD_push_octet_string(builder.get(), OSSL_PKEY_PARAM_PUB_KEY, point.data(), point.size());
   if (private_value != nullptr) OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_PRIV_KEY, private_value);
   const Params params(OSSL_PARAM_BLD_to_param(builder.get()));
-  const ossl::PkeyCtx ctx(EVP_PKEY_CTX_new_from_name(nullptr, "EC", nullptr));
+  const PkeyContextHandle ctx(EVP_PKEY_CTX_new_from_name(nullptr, "EC", nullptr));
   EVP_PKEY* key = nullptr;
   if (!params || !ctx || EVP_PKEY_fromdata_init(ctx.get()) != 1 ||
       EVP_PKEY_fromdata(ctx.get(), &key, private_value != nullptr ? EVP_PKEY_KEYPAIR : EVP_PKEY_PUBLIC_KEY,
@@ -92,22 +92,21 @@ ossl::Pkey ec_key(const Curve& curve, View point, const BIGNUM* private_value) {
     ERR_clear_error();
     return nullptr;
   }
-  return ossl::Pkey(key);
+  return PkeyHandle(key);
 }
 
 // Groups of RFC 5903: values are X | Y without the form octet, the secret is X.
 class Ecp final : public KeyAgreement {
  public:
   Ecp(const Curve& curve, View private_value) : curve_(curve) {
-    key_ = private_value.empty() ? ossl::Pkey(EVP_EC_gen(curve.name)) : from_private(private_value);
-    ossl::must(key_ != nullptr, "EC key");
+    key_ = private_value.empty() ? PkeyHandle(EVP_EC_gen(curve.name)) : from_private(private_value);
+    must(key_ != nullptr, "EC key");
     std::size_t size = 0;
-    ossl::must(EVP_PKEY_get_octet_string_param(key_.get(), OSSL_PKEY_PARAM_PUB_KEY, nullptr, 0, &size) == 1, "EC key");
+    must(EVP_PKEY_get_octet_string_param(key_.get(), OSSL_PKEY_PARAM_PUB_KEY, nullptr, 0, &size) == 1, "EC key");
     Octets point(size);
-    ossl::must(
-        EVP_PKEY_get_octet_string_param(key_.get(), OSSL_PKEY_PARAM_PUB_KEY, point.data(), point.size(), &size) == 1 &&
-            size == 1u + find(curve.id)->public_octets && point[0] == 4,
-        "EC key");
+    must(EVP_PKEY_get_octet_string_param(key_.get(), OSSL_PKEY_PARAM_PUB_KEY, point.data(), point.size(), &size) == 1 &&
+             size == 1u + find(curve.id)->public_octets && point[0] == 4,
+         "EC key");
     public_.assign(point.begin() + 1, point.end());
   }
 
@@ -118,8 +117,8 @@ class Ecp final : public KeyAgreement {
     if (peer_public.size() != public_.size()) return wrong_size(curve_.id, peer_public.size(), public_.size());
     Octets point{4};
     point.insert(point.end(), peer_public.begin(), peer_public.end());
-    const ossl::Pkey peer = ec_key(curve_, point, nullptr);
-    const ossl::PkeyCtx check(peer ? EVP_PKEY_CTX_new_from_pkey(nullptr, peer.get(), nullptr) : nullptr);
+    const PkeyHandle peer = ec_key(curve_, point, nullptr);
+    const PkeyContextHandle check(peer ? EVP_PKEY_CTX_new_from_pkey(nullptr, peer.get(), nullptr) : nullptr);
     if (!check || EVP_PKEY_public_check(check.get()) != 1) {  // RFC 6989 2.3
       ERR_clear_error();
       return Error(table_name(curve_.id) + " public value is no point of the curve");
@@ -128,20 +127,20 @@ class Ecp final : public KeyAgreement {
   }
 
  private:
-  [[nodiscard]] ossl::Pkey from_private(View private_value) const {
-    const ossl::Bn d(BN_bin2bn(private_value.data(), static_cast<int>(private_value.size()), nullptr));
-    const ossl::EcGroup group(EC_GROUP_new_by_curve_name(curve_.nid));
-    const ossl::EcPoint q(group ? EC_POINT_new(group.get()) : nullptr);
-    ossl::must(d && q && EC_POINT_mul(group.get(), q.get(), d.get(), nullptr, nullptr, nullptr) == 1, "EC key");
+  [[nodiscard]] PkeyHandle from_private(View private_value) const {
+    const NumberHandle d(BN_bin2bn(private_value.data(), static_cast<int>(private_value.size()), nullptr));
+    const GroupHandle group(EC_GROUP_new_by_curve_name(curve_.nid));
+    const PointHandle q(group ? EC_POINT_new(group.get()) : nullptr);
+    must(d && q && EC_POINT_mul(group.get(), q.get(), d.get(), nullptr, nullptr, nullptr) == 1, "EC key");
     Octets point(1u + find(curve_.id)->public_octets);
-    ossl::must(EC_POINT_point2oct(group.get(), q.get(), POINT_CONVERSION_UNCOMPRESSED, point.data(), point.size(),
-                                  nullptr) == point.size(),
-               "EC key");
+    must(EC_POINT_point2oct(group.get(), q.get(), POINT_CONVERSION_UNCOMPRESSED, point.data(), point.size(), nullptr) ==
+             point.size(),
+         "EC key");
     return ec_key(curve_, point, d.get());
   }
 
   const Curve& curve_;
-  ossl::Pkey key_;
+  PkeyHandle key_;
   Octets public_;
 };
 
@@ -152,7 +151,7 @@ class X25519 final : public KeyAgreement {
                  ? EVP_PKEY_Q_keygen(nullptr, nullptr, "X25519")
                  : EVP_PKEY_new_raw_private_key(EVP_PKEY_X25519, nullptr, private_value.data(), private_value.size())) {
     std::size_t size = public_.size();
-    ossl::must(key_ && EVP_PKEY_get_raw_public_key(key_.get(), public_.data(), &size) == 1, "X25519 key");
+    must(key_ && EVP_PKEY_get_raw_public_key(key_.get(), public_.data(), &size) == 1, "X25519 key");
   }
 
   [[nodiscard]] KeyExchange id() const override { return KeyExchange::curve25519; }
@@ -160,9 +159,9 @@ class X25519 final : public KeyAgreement {
 
   tl::expected<Secret, std::string> finish(View peer_public) override {
     if (peer_public.size() != public_.size()) return wrong_size(id(), peer_public.size(), public_.size());
-    const ossl::Pkey peer(
+    const PkeyHandle peer(
         EVP_PKEY_new_raw_public_key(EVP_PKEY_X25519, nullptr, peer_public.data(), peer_public.size()));
-    ossl::must(peer != nullptr, "X25519 key");
+    must(peer != nullptr, "X25519 key");
     auto shared = derive(key_.get(), peer.get(), public_.size());
     // RFC 7748 6.1, RFC 8031 3.2: values of small order give zeros. OpenSSL refuses them; so do we.
     if (!shared || *shared == Secret(public_.size())) return Error("x25519 public value of small order");
@@ -170,17 +169,16 @@ class X25519 final : public KeyAgreement {
   }
 
  private:
-  ossl::Pkey key_;
+  PkeyHandle key_;
   std::array<std::uint8_t, 32> public_{};
 };
 
 // FIPS 203: the initiator sends the encapsulation key, the responder the ciphertext.
 class MlKem final : public KeyAgreement {
  public:
-  MlKem(KeyExchange id, ossl::Pkey key) : id_(id), key_(std::move(key)), public_(find(id)->public_octets) {
+  MlKem(KeyExchange id, PkeyHandle key) : id_(id), key_(std::move(key)), public_(find(id)->public_octets) {
     std::size_t size = public_.size();
-    ossl::must(EVP_PKEY_get_raw_public_key(key_.get(), public_.data(), &size) == 1 && size == public_.size(),
-               "ML-KEM key");
+    must(EVP_PKEY_get_raw_public_key(key_.get(), public_.data(), &size) == 1 && size == public_.size(), "ML-KEM key");
   }
 
   [[nodiscard]] KeyExchange id() const override { return id_; }
@@ -190,20 +188,20 @@ class MlKem final : public KeyAgreement {
     if (peer_public.size() != kem_ciphertext_octets(id_)) {
       return wrong_size(id_, peer_public.size(), kem_ciphertext_octets(id_));
     }
-    const ossl::PkeyCtx ctx(EVP_PKEY_CTX_new_from_pkey(nullptr, key_.get(), nullptr));
+    const PkeyContextHandle ctx(EVP_PKEY_CTX_new_from_pkey(nullptr, key_.get(), nullptr));
     Secret shared(32);
     std::size_t size = shared.size();
     if (!ctx || EVP_PKEY_decapsulate_init(ctx.get(), nullptr) != 1 ||
         EVP_PKEY_decapsulate(ctx.get(), shared.bytes().data(), &size, peer_public.data(), peer_public.size()) != 1 ||
         size != shared.size()) {
-      return Error(table_name(id_) + " decapsulation failed: " + ossl::last_error());
+      return Error(table_name(id_) + " decapsulation failed: " + last_error());
     }
     return shared;
   }
 
  private:
   KeyExchange id_;
-  ossl::Pkey key_;
+  PkeyHandle key_;
   Octets public_;
 };
 
@@ -211,9 +209,9 @@ tl::expected<KeyResponse, std::string> encapsulate(KeyExchange id, View peer_pub
   if (peer_public.size() != find(id)->public_octets) {
     return wrong_size(id, peer_public.size(), find(id)->public_octets);
   }
-  const ossl::Pkey peer(
+  const PkeyHandle peer(
       EVP_PKEY_new_raw_public_key_ex(nullptr, kem_name(id), nullptr, peer_public.data(), peer_public.size()));
-  const ossl::PkeyCtx ctx(peer ? EVP_PKEY_CTX_new_from_pkey(nullptr, peer.get(), nullptr) : nullptr);
+  const PkeyContextHandle ctx(peer ? EVP_PKEY_CTX_new_from_pkey(nullptr, peer.get(), nullptr) : nullptr);
   KeyResponse response{Octets(kem_ciphertext_octets(id)), Secret(32)};
   std::size_t size = response.public_value.size(), secret_size = response.shared.size();
   // The modulus check of FIPS 203 7.2 is part of taking the key in.
@@ -221,7 +219,7 @@ tl::expected<KeyResponse, std::string> encapsulate(KeyExchange id, View peer_pub
       EVP_PKEY_encapsulate(ctx.get(), response.public_value.data(), &size, response.shared.bytes().data(),
                            &secret_size) != 1 ||
       size != response.public_value.size() || secret_size != response.shared.size()) {
-    return Error(table_name(id) + " public value is no encapsulation key: " + ossl::last_error());
+    return Error(table_name(id) + " public value is no encapsulation key: " + last_error());
   }
   return response;
 }
@@ -232,7 +230,7 @@ std::string unavailable(KeyExchange id) {
   if (is_modp(id) || curve_of(id) != nullptr || id == KeyExchange::curve25519) return {};
   const char* kem = kem_name(id);
   if (kem == nullptr) return table_name(id) + " is not a key exchange this program knows";
-  const ossl::PkeyCtx ctx(EVP_PKEY_CTX_new_from_name(nullptr, kem, nullptr));
+  const PkeyContextHandle ctx(EVP_PKEY_CTX_new_from_name(nullptr, kem, nullptr));
   ERR_clear_error();
   if (ctx) return {};
   return table_name(id) + " needs OpenSSL 3.5 or newer; this is " + OpenSSL_version(OPENSSL_VERSION_STRING);
@@ -248,8 +246,8 @@ Agreement agreement_from_private(KeyExchange id, View private_value) {
 Agreement SystemKeyExchange::initiate(KeyExchange id) {
   if (std::string why = unavailable(id); !why.empty()) return Error(std::move(why));
   if (kem_name(id) == nullptr) return agreement_from_private(id, {});
-  ossl::Pkey key(EVP_PKEY_Q_keygen(nullptr, nullptr, kem_name(id)));
-  if (!key) return Error(table_name(id) + ": " + ossl::last_error());
+  PkeyHandle key(EVP_PKEY_Q_keygen(nullptr, nullptr, kem_name(id)));
+  if (!key) return Error(table_name(id) + ": " + last_error());
   return std::make_unique<MlKem>(id, std::move(key));
 }
 

@@ -2,15 +2,14 @@
 
 #include <array>
 
-#include "crypto/openssl_handles.h"
+#include "crypto/openssl_handle.h"
 
 namespace causeway::crypto {
-namespace {
 
-// Fetched once: OpenSSL looks its constants up at every use. nullptr for what is no digest or not there.
+// Fetched once: OpenSSL looks its constants up at every use.
 const EVP_MD* digest_of(Hash h) {
   struct All {
-    std::array<ossl::Md, 5> of;
+    std::array<MdHandle, 5> of;
     All() {
       std::size_t i = 0;
       for (const char* name : {"MD5", "SHA1", "SHA256", "SHA384", "SHA512"}) {
@@ -23,8 +22,6 @@ const EVP_MD* digest_of(Hash h) {
   return i < all.of.size() ? all.of[i].get() : nullptr;
 }
 
-}  // namespace
-
 std::size_t hash_octets(Hash h) {
   const EVP_MD* md = digest_of(h);
   return md == nullptr ? 0 : static_cast<std::size_t>(EVP_MD_get_size(md));
@@ -33,13 +30,13 @@ std::size_t hash_octets(Hash h) {
 std::vector<std::uint8_t> hash(Hash h, std::initializer_list<std::span<const std::uint8_t>> parts) {
   const EVP_MD* md = digest_of(h);
   if (md == nullptr) return {};
-  const ossl::MdCtx ctx(EVP_MD_CTX_new());
-  ossl::must(ctx && EVP_DigestInit_ex(ctx.get(), md, nullptr) == 1, "digest");
+  const MdContextHandle ctx(EVP_MD_CTX_new());
+  must(ctx && EVP_DigestInit_ex(ctx.get(), md, nullptr) == 1, "digest");
   for (const auto part : parts) {
-    ossl::must(EVP_DigestUpdate(ctx.get(), part.data(), part.size()) == 1, "digest");
+    must(EVP_DigestUpdate(ctx.get(), part.data(), part.size()) == 1, "digest");
   }
   std::vector<std::uint8_t> out(hash_octets(h));
-  ossl::must(EVP_DigestFinal_ex(ctx.get(), out.data(), nullptr) == 1, "digest");
+  must(EVP_DigestFinal_ex(ctx.get(), out.data(), nullptr) == 1, "digest");
   return out;
 }
 

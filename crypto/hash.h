@@ -8,7 +8,8 @@
 
 namespace causeway::crypto {
 
-// Numbers of RFC 7427 7 (SIGNATURE_HASH_ALGORITHMS); MD5 (IKEv1 only) has none.
+// IANA "IKEv2 Hash Algorithms", as in the notification SIGNATURE_HASH_ALGORITHMS (RFC 7427 7). MD5 has no number there
+// and is for IKEv1 alone: nothing is signed with it.
 enum class Hash : std::uint16_t { md5 = 0, sha1 = 1, sha2_256 = 2, sha2_384 = 3, sha2_512 = 4, identity = 5 };
 
 std::size_t hash_octets(Hash h);  // 0 for identity, which is Ed25519's "none"

@@ -20,10 +20,8 @@ struct PrivateKey::Impl {
   PublicKey public_key;
 };
 
-// OpenSSL's digest; nullptr for `identity`.
-const EVP_MD* digest_of(HashAlgorithm hash);
 // The curve's number for methods 9 to 11; KeyType::other for a method that is not ECDSA.
 KeyType curve_of(SignatureMethod method);
-HashAlgorithm hash_of(SignatureMethod method);  // of methods 9 to 11 (RFC 4754 3)
+Hash hash_of(SignatureMethod method);  // of methods 9 to 11 (RFC 4754 3)
 
 }  // namespace causeway::crypto

@@ -6,7 +6,7 @@
 #include <array>
 #include <cstring>
 
-#include "crypto/openssl_handles.h"
+#include "crypto/openssl_handle.h"
 
 namespace causeway::crypto {
 namespace {
@@ -34,22 +34,23 @@ const char* name_of(Hash h) {
 // HMAC with each hash, ready but for its key. Looking an algorithm up costs more than a short HMAC, so it is done once.
 const EVP_MAC_CTX* hmac_with(Hash h) {
   struct Ready {
-    std::array<ossl::MacCtx, 5> of;
+    std::array<MacContextHandle, 5> of;
     Ready() {
-      const ossl::Mac algorithm(EVP_MAC_fetch(nullptr, "HMAC", nullptr));
+      const MacHandle algorithm(EVP_MAC_fetch(nullptr, "HMAC", nullptr));
       for (std::size_t i = 0; i < of.size(); ++i) {
         const std::array params = {
-            OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, const_cast<char*>(name_of(static_cast<Hash>(i))), 0),
+            OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, const_cast<char*>(name_of(static_cast<Hash>(i))),
+                                             0),
             OSSL_PARAM_construct_end(),
         };
         of[i].reset(EVP_MAC_CTX_new(algorithm.get()));
-        ossl::must(of[i] && EVP_MAC_CTX_set_params(of[i].get(), params.data()) == 1, "HMAC");
+        must(of[i] && EVP_MAC_CTX_set_params(of[i].get(), params.data()) == 1, "HMAC");
       }
     }
   };
   static const Ready ready;
   const auto i = static_cast<std::size_t>(h);
-  ossl::must(i < ready.of.size(), "HMAC with this hash");
+  must(i < ready.of.size(), "HMAC with this hash");
   return ready.of[i].get();
 }
 
@@ -57,16 +58,16 @@ const EVP_MAC_CTX* hmac_with(Hash h) {
 class BlockCipher {
  public:
   explicit BlockCipher(std::span<const std::uint8_t> key) : ctx_(EVP_CIPHER_CTX_new()) {
-    ossl::must(ctx_ && EVP_EncryptInit_ex(ctx_.get(), EVP_aes_128_ecb(), nullptr, key.data(), nullptr) == 1, "AES");
+    must(ctx_ && EVP_EncryptInit_ex(ctx_.get(), EVP_aes_128_ecb(), nullptr, key.data(), nullptr) == 1, "AES");
     EVP_CIPHER_CTX_set_padding(ctx_.get(), 0);
   }
   void encrypt(Block& block) {
     int n = 0;
-    ossl::must(EVP_EncryptUpdate(ctx_.get(), block.data(), &n, block.data(), 16) == 1 && n == 16, "AES");
+    must(EVP_EncryptUpdate(ctx_.get(), block.data(), &n, block.data(), 16) == 1 && n == 16, "AES");
   }
 
  private:
-  ossl::CipherCtx ctx_;
+  CipherContextHandle ctx_;
 };
 
 Block repeated(std::uint8_t octet) {
@@ -82,20 +83,20 @@ void add(Block& into, const Block& other) {
 }  // namespace
 
 Secret hmac(Hash h, std::span<const std::uint8_t> key, Parts parts) {
-  const ossl::MacCtx ctx(EVP_MAC_CTX_dup(hmac_with(h)));
+  const MacContextHandle ctx(EVP_MAC_CTX_dup(hmac_with(h)));
   // An empty key is a key; OpenSSL takes a null pointer for "keep the last one".
   const std::uint8_t none = 0;
   const std::uint8_t* data = key.empty() ? &none : key.data();
-  ossl::must(ctx && EVP_MAC_init(ctx.get(), data, key.size(), nullptr) == 1, "HMAC");
-  for (const auto part : parts) ossl::must(EVP_MAC_update(ctx.get(), part.data(), part.size()) == 1, "HMAC");
+  must(ctx && EVP_MAC_init(ctx.get(), data, key.size(), nullptr) == 1, "HMAC");
+  for (const auto part : parts) must(EVP_MAC_update(ctx.get(), part.data(), part.size()) == 1, "HMAC");
   Secret out(hash_octets(h));
   std::size_t written = 0;
-  ossl::must(EVP_MAC_final(ctx.get(), out.bytes().data(), &written, out.size()) == 1 && written == out.size(), "HMAC");
+  must(EVP_MAC_final(ctx.get(), out.bytes().data(), &written, out.size()) == 1 && written == out.size(), "HMAC");
   return out;
 }
 
 Secret aes_xcbc(std::span<const std::uint8_t> key, Parts parts) {
-  ossl::must(key.size() == 16, "AES-XCBC takes a key of 16 octets");
+  must(key.size() == 16, "AES-XCBC takes a key of 16 octets");
   // RFC 3566 4: K1 encrypts, K2 or K3 marks the last block as full or padded.
   BlockCipher under_key(key);
   Block k1 = repeated(1), k2 = repeated(2), k3 = repeated(3);

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "crypto/openssl_handles.h"
+#include "crypto/openssl_handle.h"
 
 namespace causeway::crypto {
 namespace {
@@ -38,17 +38,17 @@ class Modp final : public KeyAgreement {
  public:
   Modp(KeyExchange id, const Group& group, std::span<const std::uint8_t> private_value)
       : id_(id), ctx_(BN_CTX_secure_new()), prime_(group.prime(nullptr)), exponent_(BN_secure_new()) {
-    ossl::must(ctx_ && prime_ && exponent_, "big numbers");
+    must(ctx_ && prime_ && exponent_, "big numbers");
     if (private_value.empty()) {
-      ossl::must(BN_priv_rand(exponent_.get(), group.exponent_bits, BN_RAND_TOP_ONE, BN_RAND_BOTTOM_ANY) == 1,
-                 "random number");
+      must(BN_priv_rand(exponent_.get(), group.exponent_bits, BN_RAND_TOP_ONE, BN_RAND_BOTTOM_ANY) == 1,
+           "random number");
     } else {
-      ossl::must(BN_bin2bn(private_value.data(), static_cast<int>(private_value.size()), exponent_.get()) != nullptr,
-                 "big numbers");
+      must(BN_bin2bn(private_value.data(), static_cast<int>(private_value.size()), exponent_.get()) != nullptr,
+           "big numbers");
     }
     BN_set_flags(exponent_.get(), BN_FLG_CONSTTIME);
-    const ossl::Bn generator(BN_new());
-    ossl::must(generator && BN_set_word(generator.get(), 2) == 1, "big numbers");
+    const NumberHandle generator(BN_new());
+    must(generator && BN_set_word(generator.get(), 2) == 1, "big numbers");
     const Secret value = power(generator.get());
     public_.assign(value.bytes().begin(), value.bytes().end());
   }
@@ -62,9 +62,9 @@ class Modp final : public KeyAgreement {
       return tl::unexpected(name + " public value of " + std::to_string(peer_public.size()) + " octets instead of " +
                             std::to_string(public_.size()));
     }
-    const ossl::Bn peer(BN_bin2bn(peer_public.data(), static_cast<int>(peer_public.size()), nullptr));
-    const ossl::Bn limit(BN_dup(prime_.get()));
-    ossl::must(peer && limit && BN_sub_word(limit.get(), 1) == 1, "big numbers");
+    const NumberHandle peer(BN_bin2bn(peer_public.data(), static_cast<int>(peer_public.size()), nullptr));
+    const NumberHandle limit(BN_dup(prime_.get()));
+    must(peer && limit && BN_sub_word(limit.get(), 1) == 1, "big numbers");
     // RFC 6989 2.1: for safe primes, 1 < y < p - 1 leaves no small subgroup.
     if (BN_is_zero(peer.get()) || BN_is_one(peer.get()) || BN_cmp(peer.get(), limit.get()) >= 0) {
       return tl::unexpected(name + " public value outside of 2 .. p-2");
@@ -74,20 +74,19 @@ class Modp final : public KeyAgreement {
 
  private:
   [[nodiscard]] Secret power(const BIGNUM* base) const {
-    const ossl::Bn result(BN_secure_new());
+    const NumberHandle result(BN_secure_new());
     Secret out(static_cast<std::size_t>(BN_num_bytes(prime_.get())));
-    ossl::must(
-        result &&
-            BN_mod_exp_mont_consttime(result.get(), base, exponent_.get(), prime_.get(), ctx_.get(), nullptr) == 1 &&
-            BN_bn2binpad(result.get(), out.bytes().data(), static_cast<int>(out.size())) ==
-                static_cast<int>(out.size()),
-        "exponentiation");
+    must(result &&
+             BN_mod_exp_mont_consttime(result.get(), base, exponent_.get(), prime_.get(), ctx_.get(), nullptr) == 1 &&
+             BN_bn2binpad(result.get(), out.bytes().data(), static_cast<int>(out.size())) ==
+                 static_cast<int>(out.size()),
+         "exponentiation");
     return out;
   }
 
   KeyExchange id_;
-  ossl::BnCtx ctx_;
-  ossl::Bn prime_, exponent_;
+  NumberContextHandle ctx_;
+  NumberHandle prime_, exponent_;
   std::vector<std::uint8_t> public_;
 };
 
@@ -105,8 +104,8 @@ tl::expected<std::unique_ptr<KeyAgreement>, std::string> make_modp(KeyExchange i
 std::vector<std::uint8_t> modp_prime(KeyExchange id) {
   const Group* group = group_of(id);
   if (group == nullptr) return {};
-  const ossl::Bn prime(group->prime(nullptr));
-  ossl::must(prime != nullptr, "big numbers");
+  const NumberHandle prime(group->prime(nullptr));
+  must(prime != nullptr, "big numbers");
   std::vector<std::uint8_t> out(static_cast<std::size_t>(BN_num_bytes(prime.get())));
   BN_bn2bin(prime.get(), out.data());
   return out;

@@ -100,11 +100,10 @@ std::string mismatch_text(const std::string& name) {
 // Method 1: RFC 7296 3.8 leaves the hash to be guessed; SHA-1 is the default, newer ones are seen.
 tl::expected<std::string, SignatureError> verify_rsa(EVP_PKEY* key, std::span<const std::uint8_t> signature,
                                                      std::span<const std::uint8_t> data, const VerifyPolicy& policy) {
-  for (const HashAlgorithm hash :
-       {HashAlgorithm::sha1, HashAlgorithm::sha2_256, HashAlgorithm::sha2_384, HashAlgorithm::sha2_512}) {
+  for (const Hash hash : {Hash::sha1, Hash::sha2_256, Hash::sha2_384, Hash::sha2_512}) {
     const SignatureScheme scheme = scheme_for(SignatureKind::rsa_pkcs1, hash);
     if (!verifies(key, scheme, signature, data)) continue;
-    if (hash == HashAlgorithm::sha1 && !policy.rsa_sha1 && !policy.legacy)
+    if (hash == Hash::sha1 && !policy.rsa_sha1 && !policy.legacy)
       return refuse(SignatureProblem::weak_hash,
                     "the peer signed with RSA and SHA-1: let it use Digital Signatures (RFC 7427) with SHA-2");
     return scheme.name();
@@ -140,8 +139,8 @@ tl::expected<std::string, SignatureError> verify_digital(EVP_PKEY* key, KeyType 
   if (!fits(scheme->kind, type))
     return refuse(SignatureProblem::wrong_key_type,
                   "the peer signed with " + scheme->name() + ", which its certificate's key cannot have done");
-  const bool sha1 = scheme->hash == HashAlgorithm::sha1 ||
-                    (scheme->kind == SignatureKind::rsa_pss && scheme->mgf_hash == HashAlgorithm::sha1);
+  const bool sha1 =
+      scheme->hash == Hash::sha1 || (scheme->kind == SignatureKind::rsa_pss && scheme->mgf_hash == Hash::sha1);
   if (sha1 && !policy.legacy)
     return refuse(SignatureProblem::weak_hash, "the peer signed with " + scheme->name() +
                                                    ", which was not announced and is too weak: let it use SHA-2, or "
@@ -152,22 +151,6 @@ tl::expected<std::string, SignatureError> verify_digital(EVP_PKEY* key, KeyType 
 }
 
 }  // namespace
-
-const EVP_MD* digest_of(HashAlgorithm hash) {
-  switch (hash) {
-    case HashAlgorithm::sha1:
-      return EVP_sha1();
-    case HashAlgorithm::sha2_256:
-      return EVP_sha256();
-    case HashAlgorithm::sha2_384:
-      return EVP_sha384();
-    case HashAlgorithm::sha2_512:
-      return EVP_sha512();
-    case HashAlgorithm::identity:
-      break;
-  }
-  return nullptr;
-}
 
 KeyType curve_of(SignatureMethod method) {
   switch (method) {
@@ -182,23 +165,22 @@ KeyType curve_of(SignatureMethod method) {
   }
 }
 
-HashAlgorithm hash_of(SignatureMethod method) {
+Hash hash_of(SignatureMethod method) {
   switch (method) {
     case SignatureMethod::ecdsa_384:
-      return HashAlgorithm::sha2_384;
+      return Hash::sha2_384;
     case SignatureMethod::ecdsa_521:
-      return HashAlgorithm::sha2_512;
+      return Hash::sha2_512;
     default:
-      return HashAlgorithm::sha2_256;
+      return Hash::sha2_256;
   }
 }
 
 bool is_signature_method(std::uint8_t method) { return method == 1 || (method >= 9 && method <= 11) || method == 14; }
 
-std::vector<HashAlgorithm> announced_hashes(bool legacy) {
-  std::vector<HashAlgorithm> out{HashAlgorithm::sha2_256, HashAlgorithm::sha2_384, HashAlgorithm::sha2_512,
-                                 HashAlgorithm::identity};
-  if (legacy) out.push_back(HashAlgorithm::sha1);
+std::vector<Hash> announced_hashes(bool legacy) {
+  std::vector<Hash> out{Hash::sha2_256, Hash::sha2_384, Hash::sha2_512, Hash::identity};
+  if (legacy) out.push_back(Hash::sha1);
   return out;
 }
 

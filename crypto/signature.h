@@ -15,10 +15,9 @@
 #include <tl/expected.hpp>
 #include <vector>
 
-namespace causeway::crypto {
+#include "crypto/hash.h"
 
-// IANA "IKEv2 Hash Algorithms", as in the notification SIGNATURE_HASH_ALGORITHMS.
-enum class HashAlgorithm : std::uint16_t { sha1 = 1, sha2_256 = 2, sha2_384 = 3, sha2_512 = 4, identity = 5 };
+namespace causeway::crypto {
 
 // IANA "IKEv2 Authentication Method", those that are signatures.
 enum class SignatureMethod : std::uint8_t { rsa = 1, ecdsa_256 = 9, ecdsa_384 = 10, ecdsa_521 = 11, digital = 14 };
@@ -27,13 +26,13 @@ enum class SignatureMethod : std::uint8_t { rsa = 1, ecdsa_256 = 9, ecdsa_384 = 
 enum class KeyType : std::uint8_t { rsa, ec_p256, ec_p384, ec_p521, ec_other, ed25519, ed448, other };
 
 enum class SignatureProblem : std::uint8_t {
-  unreadable,          // no key, no signature, or no AlgorithmIdentifier can be read from the octets
-  unsupported,         // an algorithm, key type or method that is not spoken here
-  weak_key,            // RSA below 2048 bits, EC below 256
-  weak_hash,           // SHA-1 where it is not allowed
-  wrong_key_type,      // the method or algorithm does not fit the key of the certificate
-  mismatch,            // everything fits, and the signature does not verify
-  no_common_hash,      // the peer takes no hash that our key can sign with
+  unreadable,      // no key, no signature, or no AlgorithmIdentifier can be read from the octets
+  unsupported,     // an algorithm, key type or method that is not spoken here
+  weak_key,        // RSA below 2048 bits, EC below 256
+  weak_hash,       // SHA-1 where it is not allowed
+  wrong_key_type,  // the method or algorithm does not fit the key of the certificate
+  mismatch,        // everything fits, and the signature does not verify
+  no_common_hash,  // the peer takes no hash that our key can sign with
   internal,
 };
 struct SignatureError {
@@ -42,7 +41,7 @@ struct SignatureError {
 };
 
 // What we announce in SIGNATURE_HASH_ALGORITHMS, strongest wish first. SHA-1 only with `legacy`.
-[[nodiscard]] std::vector<HashAlgorithm> announced_hashes(bool legacy = false);
+[[nodiscard]] std::vector<Hash> announced_hashes(bool legacy = false);
 
 struct VerifyPolicy {
   bool legacy = false;   // takes SHA-1 in method 14, and keys that are too short
@@ -111,7 +110,7 @@ class PrivateKey {
   // SIGNATURE_HASH_ALGORITHMS lists them, unknown numbers left out) that fits the key; where the peer sent none
   // (empty), the older methods.
   [[nodiscard]] tl::expected<Signature, SignatureError> sign(std::span<const std::uint8_t> data,
-                                                             std::span<const HashAlgorithm> peer_hashes,
+                                                             std::span<const Hash> peer_hashes,
                                                              const SignPolicy& policy = {}) const;
   // IKEv1's form of it (see PublicKey::verify_ikev1), RSA keys only.
   [[nodiscard]] tl::expected<std::vector<std::uint8_t>, SignatureError> sign_ikev1(

@@ -10,34 +10,33 @@ namespace {
 struct SchemeRow {
   int nid;
   SignatureKind kind;
-  HashAlgorithm hash;
+  Hash hash;
 };
 constexpr SchemeRow kSchemes[] = {
-    {NID_sha1WithRSAEncryption, SignatureKind::rsa_pkcs1, HashAlgorithm::sha1},
-    {NID_sha256WithRSAEncryption, SignatureKind::rsa_pkcs1, HashAlgorithm::sha2_256},
-    {NID_sha384WithRSAEncryption, SignatureKind::rsa_pkcs1, HashAlgorithm::sha2_384},
-    {NID_sha512WithRSAEncryption, SignatureKind::rsa_pkcs1, HashAlgorithm::sha2_512},
-    {NID_ecdsa_with_SHA1, SignatureKind::ecdsa, HashAlgorithm::sha1},
-    {NID_ecdsa_with_SHA256, SignatureKind::ecdsa, HashAlgorithm::sha2_256},
-    {NID_ecdsa_with_SHA384, SignatureKind::ecdsa, HashAlgorithm::sha2_384},
-    {NID_ecdsa_with_SHA512, SignatureKind::ecdsa, HashAlgorithm::sha2_512},
-    {NID_ED25519, SignatureKind::ed25519, HashAlgorithm::identity},
-    {NID_ED448, SignatureKind::ed448, HashAlgorithm::identity},
+    {NID_sha1WithRSAEncryption, SignatureKind::rsa_pkcs1, Hash::sha1},
+    {NID_sha256WithRSAEncryption, SignatureKind::rsa_pkcs1, Hash::sha2_256},
+    {NID_sha384WithRSAEncryption, SignatureKind::rsa_pkcs1, Hash::sha2_384},
+    {NID_sha512WithRSAEncryption, SignatureKind::rsa_pkcs1, Hash::sha2_512},
+    {NID_ecdsa_with_SHA1, SignatureKind::ecdsa, Hash::sha1},
+    {NID_ecdsa_with_SHA256, SignatureKind::ecdsa, Hash::sha2_256},
+    {NID_ecdsa_with_SHA384, SignatureKind::ecdsa, Hash::sha2_384},
+    {NID_ecdsa_with_SHA512, SignatureKind::ecdsa, Hash::sha2_512},
+    {NID_ED25519, SignatureKind::ed25519, Hash::identity},
+    {NID_ED448, SignatureKind::ed448, Hash::identity},
 };
 
 struct HashRow {
-  HashAlgorithm hash;
+  Hash hash;
   int nid;
-  int octets;
   std::string_view name;
 };
 constexpr HashRow kHashes[] = {
-    {HashAlgorithm::sha1, NID_sha1, 20, "SHA-1"},          {HashAlgorithm::sha2_256, NID_sha256, 32, "SHA2-256"},
-    {HashAlgorithm::sha2_384, NID_sha384, 48, "SHA2-384"}, {HashAlgorithm::sha2_512, NID_sha512, 64, "SHA2-512"},
-    {HashAlgorithm::identity, NID_undef, 0, "identity"},
+    {Hash::sha1, NID_sha1, "SHA-1"},          {Hash::sha2_256, NID_sha256, "SHA2-256"},
+    {Hash::sha2_384, NID_sha384, "SHA2-384"}, {Hash::sha2_512, NID_sha512, "SHA2-512"},
+    {Hash::identity, NID_undef, "identity"},
 };
 
-const HashRow* row_of(HashAlgorithm hash) {
+const HashRow* row_of(Hash hash) {
   for (const HashRow& row : kHashes)
     if (row.hash == hash) return &row;
   return nullptr;
@@ -65,8 +64,8 @@ std::string oid_text(const X509_ALGOR& algorithm) {
 }
 
 // A hash inside RSASSA-PSS-params; absent means SHA-1 (RFC 4055 3.1).
-tl::expected<HashAlgorithm, SignatureError> pss_hash(const X509_ALGOR* algorithm) {
-  if (algorithm == nullptr) return HashAlgorithm::sha1;
+tl::expected<Hash, SignatureError> pss_hash(const X509_ALGOR* algorithm) {
+  if (algorithm == nullptr) return Hash::sha1;
   int parameters = V_ASN1_UNDEF;  // NULL, and absent by some (RFC 4055 2.1)
   X509_ALGOR_get0(nullptr, &parameters, nullptr, algorithm);
   if (parameters != V_ASN1_UNDEF && parameters != V_ASN1_NULL)
@@ -78,8 +77,8 @@ tl::expected<HashAlgorithm, SignatureError> pss_hash(const X509_ALGOR* algorithm
                      ", which is not spoken here: let it use SHA2-256, SHA2-384 or SHA2-512");
 }
 
-tl::expected<HashAlgorithm, SignatureError> pss_mgf_hash(const X509_ALGOR* mask) {
-  if (mask == nullptr) return HashAlgorithm::sha1;
+tl::expected<Hash, SignatureError> pss_mgf_hash(const X509_ALGOR* mask) {
+  if (mask == nullptr) return Hash::sha1;
   if (nid_of(*mask) != NID_mgf1)
     return unsupported("the peer's RSASSA-PSS signature names the mask function " + oid_text(*mask) +
                        ", and only MGF1 is known: let it use MGF1");
@@ -123,107 +122,41 @@ tl::expected<SignatureScheme, SignatureError> read_pss(const X509_ALGOR& algorit
   return SignatureScheme{SignatureKind::rsa_pss, *hash, *mgf_hash, static_cast<int>(salt)};
 }
 
-// RFC 7427 appendix A.4.3: written out, with what differs by hash put in.
-std::vector<std::uint8_t> write_pss(const SignatureScheme& scheme) {
-  const auto number = [](HashAlgorithm hash) -> std::uint8_t {  // last arc of 2.16.840.1.101.3.4.2.N
-    switch (hash) {
-      case HashAlgorithm::sha2_256:
-        return 1;
-      case HashAlgorithm::sha2_384:
-        return 2;
-      case HashAlgorithm::sha2_512:
-        return 3;
-      default:
-        return 0;
-    }
+using Der = std::vector<std::uint8_t>;
+
+// One element of DER, of less than 128 octets.
+Der element(std::uint8_t tag, std::initializer_list<Der> parts) {
+  Der out{tag, 0};
+  for (const Der& part : parts) out.insert(out.end(), part.begin(), part.end());
+  out[1] = static_cast<std::uint8_t>(out.size() - 2);
+  return out;
+}
+
+// The AlgorithmIdentifier of a hash inside RSASSA-PSS-params: id-sha256 and its like, NULL (RFC 4055 2.1).
+Der pss_hash_identifier(const HashRow& row) {
+  return element(0x30, {to_der(i2d_ASN1_OBJECT, OBJ_nid2obj(row.nid)), element(0x05, {})});
+}
+
+// RFC 7427 appendix A.4: every field written out, the defaults too.
+Der write_pss(const SignatureScheme& scheme) {
+  const HashRow *hash = row_of(scheme.hash), *mask = row_of(scheme.mgf_hash);
+  const auto unfit = [](const HashRow* row) {
+    return row == nullptr || row->hash == Hash::sha1 || row->nid == NID_undef;
   };
-  const std::uint8_t hash = number(scheme.hash);
-  const std::uint8_t mgf = number(scheme.mgf_hash);
-  if (hash == 0 || mgf == 0 || scheme.salt_octets > 127) return {};
-  return {0x30,
-          0x46,
-          0x06,
-          0x09,
-          0x2a,
-          0x86,
-          0x48,
-          0x86,
-          0xf7,
-          0x0d,
-          0x01,
-          0x01,
-          0x0a,
-          0x30,
-          0x39,
-          0xa0,
-          0x0f,
-          0x30,
-          0x0d,
-          0x06,
-          0x09,
-          0x60,
-          0x86,
-          0x48,
-          0x01,
-          0x65,
-          0x03,
-          0x04,
-          0x02,
-          hash,
-          0x05,
-          0x00,
-          0xa1,
-          0x1c,
-          0x30,
-          0x1a,
-          0x06,
-          0x09,
-          0x2a,
-          0x86,
-          0x48,
-          0x86,
-          0xf7,
-          0x0d,
-          0x01,
-          0x01,
-          0x08,
-          0x30,
-          0x0d,
-          0x06,
-          0x09,
-          0x60,
-          0x86,
-          0x48,
-          0x01,
-          0x65,
-          0x03,
-          0x04,
-          0x02,
-          mgf,
-          0x05,
-          0x00,
-          0xa2,
-          0x03,
-          0x02,
-          0x01,
-          static_cast<std::uint8_t>(scheme.salt_octets),
-          0xa3,
-          0x03,
-          0x02,
-          0x01,
-          0x01};
+  if (unfit(hash) || unfit(mask) || scheme.salt_octets > 127) return {};
+  const auto object = [](int nid) { return to_der(i2d_ASN1_OBJECT, OBJ_nid2obj(nid)); };
+  const auto number = [](int value) { return element(0x02, {{static_cast<std::uint8_t>(value)}}); };
+  const Der parameters = element(0x30, {element(0xa0, {pss_hash_identifier(*hash)}),
+                                        element(0xa1, {element(0x30, {object(NID_mgf1), pss_hash_identifier(*mask)})}),
+                                        element(0xa2, {number(scheme.salt_octets)}), element(0xa3, {number(1)})});
+  return element(0x30, {object(NID_rsassaPss), parameters});
 }
 
 }  // namespace
 
-std::string_view name_of(HashAlgorithm hash) {
+std::string_view name_of(Hash hash) {
   const HashRow* row = row_of(hash);
   return row != nullptr ? row->name : "an unknown hash";
-}
-
-int octets_of(HashAlgorithm hash) {
-  const HashRow* row = row_of(hash);
-  return row != nullptr ? row->octets : 0;
 }
 
 std::string SignatureScheme::name() const {
@@ -242,9 +175,9 @@ std::string SignatureScheme::name() const {
   return {};
 }
 
-SignatureScheme scheme_for(SignatureKind kind, HashAlgorithm hash) {
-  if (kind == SignatureKind::rsa_pss) return {kind, hash, hash, octets_of(hash)};
-  return {.kind = kind, .hash = hash, .mgf_hash = HashAlgorithm::sha2_256, .salt_octets = 0};
+SignatureScheme scheme_for(SignatureKind kind, Hash hash) {
+  if (kind == SignatureKind::rsa_pss) return {kind, hash, hash, static_cast<int>(hash_octets(hash))};
+  return {.kind = kind, .hash = hash, .mgf_hash = Hash::sha2_256, .salt_octets = 0};
 }
 
 tl::expected<SignatureScheme, SignatureError> read_algorithm_identifier(std::span<const std::uint8_t> der) {

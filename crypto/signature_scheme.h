@@ -16,18 +16,17 @@ enum class SignatureKind : std::uint8_t { rsa_pkcs1, rsa_pss, ecdsa, ed25519, ed
 
 struct SignatureScheme {
   SignatureKind kind = SignatureKind::rsa_pkcs1;
-  HashAlgorithm hash = HashAlgorithm::sha2_256;
-  HashAlgorithm mgf_hash = HashAlgorithm::sha2_256;  // RSASSA-PSS only
-  int salt_octets = 0;                               // RSASSA-PSS only
-  [[nodiscard]] std::string name() const;            // "RSASSA-PSS with SHA2-256"
+  Hash hash = Hash::sha2_256;
+  Hash mgf_hash = Hash::sha2_256;          // RSASSA-PSS only
+  int salt_octets = 0;                     // RSASSA-PSS only
+  [[nodiscard]] std::string name() const;  // "RSASSA-PSS with SHA2-256"
   bool operator==(const SignatureScheme&) const = default;
 };
 
-[[nodiscard]] std::string_view name_of(HashAlgorithm hash);  // "SHA2-256"
-[[nodiscard]] int octets_of(HashAlgorithm hash);             // of its output; 0 for `identity`
+[[nodiscard]] std::string_view name_of(Hash hash);  // "SHA2-256"
 
 // RSASSA-PSS as we use it: MGF1 with the same hash, a salt as long as the hash (RFC 7427 4).
-[[nodiscard]] SignatureScheme scheme_for(SignatureKind kind, HashAlgorithm hash);
+[[nodiscard]] SignatureScheme scheme_for(SignatureKind kind, Hash hash);
 
 // `der` is exactly one AlgorithmIdentifier.
 tl::expected<SignatureScheme, SignatureError> read_algorithm_identifier(std::span<const std::uint8_t> der);

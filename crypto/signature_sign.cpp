@@ -49,8 +49,8 @@ tl::expected<std::vector<std::uint8_t>, SignatureError> raw_of_der_ecdsa(std::sp
 }
 
 // Hashes in the order we like them for a key: as strong as the key first.
-std::vector<HashAlgorithm> preference(KeyType type) {
-  using enum HashAlgorithm;
+std::vector<Hash> preference(KeyType type) {
+  using enum Hash;
   switch (type) {
     case KeyType::ec_p384:
       return {sha2_384, sha2_512, sha2_256, sha1};
@@ -64,11 +64,11 @@ std::vector<HashAlgorithm> preference(KeyType type) {
   }
 }
 
-SignatureKind kind_for(KeyType type, const SignPolicy& policy, HashAlgorithm hash) {
+SignatureKind kind_for(KeyType type, const SignPolicy& policy, Hash hash) {
   switch (type) {
     // Appendix A of RFC 7427 has PSS with SHA-1 only as a default that RFC 8247 forbids.
     case KeyType::rsa:
-      return policy.rsa_pss && hash != HashAlgorithm::sha1 ? SignatureKind::rsa_pss : SignatureKind::rsa_pkcs1;
+      return policy.rsa_pss && hash != Hash::sha1 ? SignatureKind::rsa_pss : SignatureKind::rsa_pkcs1;
     case KeyType::ed25519:
       return SignatureKind::ed25519;
     case KeyType::ed448:
@@ -107,7 +107,7 @@ tl::expected<Signature, SignatureError> sign_old_rsa(EVP_PKEY* key, std::span<co
     return refuse(SignatureProblem::no_common_hash,
                   "the peer does not speak Digital Signatures (RFC 7427), and RSA with SHA-1 is not allowed here: "
                   "update the peer, or set legacy = true for this tunnel");
-  const SignatureScheme scheme = scheme_for(SignatureKind::rsa_pkcs1, HashAlgorithm::sha1);
+  const SignatureScheme scheme = scheme_for(SignatureKind::rsa_pkcs1, Hash::sha1);
   auto value = produce(key, scheme, data);
   if (!value) return tl::unexpected(value.error());
   return Signature{SignatureMethod::rsa, std::move(*value), scheme.name()};
@@ -131,9 +131,9 @@ tl::expected<Signature, SignatureError> sign_old(EVP_PKEY* key, KeyType type, st
   }
 }
 
-std::string list(std::span<const HashAlgorithm> hashes) {
+std::string list(std::span<const Hash> hashes) {
   std::string out;
-  for (const HashAlgorithm hash : hashes) out += (out.empty() ? "" : ", ") + std::string(name_of(hash));
+  for (const Hash hash : hashes) out += (out.empty() ? "" : ", ") + std::string(name_of(hash));
   return out;
 }
 
@@ -174,15 +174,15 @@ KeyType PrivateKey::type() const { return impl_->public_key.type(); }
 const PublicKey& PrivateKey::public_key() const { return impl_->public_key; }
 
 tl::expected<Signature, SignatureError> PrivateKey::sign(std::span<const std::uint8_t> data,
-                                                         std::span<const HashAlgorithm> peer_hashes,
+                                                         std::span<const Hash> peer_hashes,
                                                          const SignPolicy& policy) const {
   const QuietErrors quiet;
   EVP_PKEY* key = impl_->key.get();
   if (const std::string why = impl_->public_key.weakness(); !why.empty() && !policy.legacy)
     return refuse(SignatureProblem::weak_key, "our private key " + why);
   if (peer_hashes.empty()) return sign_old(key, type(), data, policy);
-  for (const HashAlgorithm hash : preference(type())) {
-    if (hash == HashAlgorithm::sha1 && !policy.legacy) continue;
+  for (const Hash hash : preference(type())) {
+    if (hash == Hash::sha1 && !policy.legacy) continue;
     if (std::find(peer_hashes.begin(), peer_hashes.end(), hash) == peer_hashes.end()) continue;
     return sign_digital(key, scheme_for(kind_for(type(), policy, hash), hash), data);
   }

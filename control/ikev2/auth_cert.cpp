@@ -35,7 +35,7 @@ void add_signature_hashes(ike::PayloadChain& chain, std::span<const Peer> peers)
   if (!uses_certificates(peers)) return;
   const bool legacy = std::ranges::any_of(peers, [](const Peer& p) { return p.config().legacy; });
   ike::Writer hashes;
-  for (const crypto::HashAlgorithm h : crypto::announced_hashes(legacy)) hashes.be16(static_cast<std::uint16_t>(h));
+  for (const crypto::Hash h : crypto::announced_hashes(legacy)) hashes.be16(static_cast<std::uint16_t>(h));
   add_notify(chain, ike::NotifyType::signature_hash_algorithms, hashes.take());
 }
 
@@ -67,7 +67,7 @@ void remember_signature_hashes(Handshake& h, const ike::Payloads& payloads) {
   ike::Reader r(notify->data);
   while (r.left() >= 2) {
     const std::uint16_t number = r.be16();
-    if (number >= 1 && number <= 5) h.keyed.peer_hashes.push_back(static_cast<crypto::HashAlgorithm>(number));
+    if (number >= 1 && number <= 5) h.keyed.peer_hashes.push_back(static_cast<crypto::Hash>(number));
   }
 }
 

@@ -161,7 +161,7 @@ struct Failure {
 struct Keyed {
   Nonces nonces;
   ike::Bytes init_request, init_response;           // as on the wire: AUTH covers them (2.15)
-  std::vector<crypto::HashAlgorithm> peer_hashes;   // of its SIGNATURE_HASH_ALGORITHMS; empty: RFC 7427 is not spoken
+  std::vector<crypto::Hash> peer_hashes;            // of its SIGNATURE_HASH_ALGORITHMS; empty: RFC 7427 is not spoken
   std::vector<crypto::KeyExchange> rounds;          // additional key exchanges (RFC 9370)
   std::size_t round = 0;                            // of these, done
   std::unique_ptr<crypto::KeyAgreement> agreement;  // of the one on its way

@@ -36,25 +36,24 @@ PrivateKey key_of(KeyKind kind, int number = 0) {
   return *key;
 }
 
-const std::vector<HashAlgorithm> kAllHashes{HashAlgorithm::sha1, HashAlgorithm::sha2_256, HashAlgorithm::sha2_384,
-                                            HashAlgorithm::sha2_512, HashAlgorithm::identity};
+const std::vector<Hash> kAllHashes{Hash::sha1, Hash::sha2_256, Hash::sha2_384, Hash::sha2_512, Hash::identity};
 const Bytes kData(200, 0x42);
 
 }  // namespace
 
 TEST_CASE("AlgorithmIdentifiers are those of RFC 7427 appendix A, octet by octet") {
   const std::pair<SignatureScheme, std::string_view> known[] = {
-      {scheme_for(SignatureKind::rsa_pkcs1, HashAlgorithm::sha1), "300d0609 2a864886 f70d0101 0505 00"},
-      {scheme_for(SignatureKind::rsa_pkcs1, HashAlgorithm::sha2_256), "300d0609 2a864886 f70d0101 0b05 00"},
-      {scheme_for(SignatureKind::rsa_pkcs1, HashAlgorithm::sha2_384), "300d0609 2a864886 f70d0101 0c05 00"},
-      {scheme_for(SignatureKind::rsa_pkcs1, HashAlgorithm::sha2_512), "300d0609 2a864886 f70d0101 0d05 00"},
-      {scheme_for(SignatureKind::ecdsa, HashAlgorithm::sha1), "30090607 2a8648ce 3d0401"},
-      {scheme_for(SignatureKind::ecdsa, HashAlgorithm::sha2_256), "300a0608 2a8648ce 3d040302"},
-      {scheme_for(SignatureKind::ecdsa, HashAlgorithm::sha2_384), "300a0608 2a8648ce 3d040303"},
-      {scheme_for(SignatureKind::ecdsa, HashAlgorithm::sha2_512), "300a0608 2a8648ce 3d040304"},
-      {scheme_for(SignatureKind::ed25519, HashAlgorithm::identity), "3005 0603 2b6570"},
-      {scheme_for(SignatureKind::ed448, HashAlgorithm::identity), "3005 0603 2b6571"},
-      {scheme_for(SignatureKind::rsa_pss, HashAlgorithm::sha2_256),
+      {scheme_for(SignatureKind::rsa_pkcs1, Hash::sha1), "300d0609 2a864886 f70d0101 0505 00"},
+      {scheme_for(SignatureKind::rsa_pkcs1, Hash::sha2_256), "300d0609 2a864886 f70d0101 0b05 00"},
+      {scheme_for(SignatureKind::rsa_pkcs1, Hash::sha2_384), "300d0609 2a864886 f70d0101 0c05 00"},
+      {scheme_for(SignatureKind::rsa_pkcs1, Hash::sha2_512), "300d0609 2a864886 f70d0101 0d05 00"},
+      {scheme_for(SignatureKind::ecdsa, Hash::sha1), "30090607 2a8648ce 3d0401"},
+      {scheme_for(SignatureKind::ecdsa, Hash::sha2_256), "300a0608 2a8648ce 3d040302"},
+      {scheme_for(SignatureKind::ecdsa, Hash::sha2_384), "300a0608 2a8648ce 3d040303"},
+      {scheme_for(SignatureKind::ecdsa, Hash::sha2_512), "300a0608 2a8648ce 3d040304"},
+      {scheme_for(SignatureKind::ed25519, Hash::identity), "3005 0603 2b6570"},
+      {scheme_for(SignatureKind::ed448, Hash::identity), "3005 0603 2b6571"},
+      {scheme_for(SignatureKind::rsa_pss, Hash::sha2_256),
        "3046 0609 2a86 4886 f70d 0101 0a30 39a0 0f30 0d06 0960 8648 0165 0304 0201 0500 a11c 301a 0609 2a86 4886 f70d "
        "0101 0830 0d06 0960 8648 0165 0304 0201 0500 a203 0201 20a3 0302 0101"},
   };
@@ -68,7 +67,7 @@ TEST_CASE("AlgorithmIdentifiers are those of RFC 7427 appendix A, octet by octet
 }
 
 TEST_CASE("RSASSA-PSS parameters left out, or written out as their defaults, both mean SHA-1 with 20 octets of salt") {
-  const SignatureScheme defaults{SignatureKind::rsa_pss, HashAlgorithm::sha1, HashAlgorithm::sha1, 20};
+  const SignatureScheme defaults{SignatureKind::rsa_pss, Hash::sha1, Hash::sha1, 20};
   const auto empty = read_algorithm_identifier(hex("300d 0609 2a86 4886 f70d 0101 0a30 00"));
   const auto written = read_algorithm_identifier(
       hex("303e 0609 2a86 4886 f70d 0101 0a30 31a0 0b30 0906 052b 0e03 021a 0500 a118 3016 0609 2a86 4886 f70d 0101 "
@@ -80,7 +79,7 @@ TEST_CASE("RSASSA-PSS parameters left out, or written out as their defaults, bot
 }
 
 TEST_CASE("AlgorithmIdentifiers that are cut, followed by more, or unknown are refused with the right reason") {
-  const Bytes good = write_algorithm_identifier(scheme_for(SignatureKind::rsa_pss, HashAlgorithm::sha2_384));
+  const Bytes good = write_algorithm_identifier(scheme_for(SignatureKind::rsa_pss, Hash::sha2_384));
   for (std::size_t n = 0; n < good.size(); ++n)
     CHECK(read_algorithm_identifier(std::span(good).first(n)).error().problem == SignatureProblem::unreadable);
   Bytes longer = good;
@@ -127,11 +126,11 @@ TEST_CASE("Every kind of key signs what its public half verifies, with every has
     const PrivateKey key = key_of(kind);
     const PrivateKey other = key_of(kind, 1);
     for (const bool pss : {true, false}) {
-      for (const HashAlgorithm hash : kAllHashes) {
+      for (const Hash hash : kAllHashes) {
         const bool eddsa = kind == KeyKind::ed25519 || kind == KeyKind::ed448;
         INFO(key.public_key().name() << " hash " << static_cast<int>(hash) << " pss " << pss);
         const auto signature = key.sign(kData, std::array{hash}, {.legacy = true, .rsa_pss = pss});
-        if (eddsa != (hash == HashAlgorithm::identity)) {
+        if (eddsa != (hash == Hash::identity)) {
           REQUIRE_FALSE(signature);
           CHECK(signature.error().problem == SignatureProblem::no_common_hash);
           continue;
@@ -179,7 +178,7 @@ TEST_CASE("A peer that announces no hashes gets the older method of the key, whi
 
 TEST_CASE("Method 1 takes RSA with a newer hash too, and SHA-1 only while that is allowed") {
   const PrivateKey key = key_of(KeyKind::rsa2048);
-  const auto digital = key.sign(kData, std::array{HashAlgorithm::sha2_256}, {.rsa_pss = false});
+  const auto digital = key.sign(kData, std::array{Hash::sha2_256}, {.rsa_pss = false});
   REQUIRE(digital);
   const Bytes bare(digital->data.begin() + 16, digital->data.end());
   CHECK(*key.public_key().verify(SignatureMethod::rsa, bare, kData) == "RSA (PKCS#1 v1.5) with SHA2-256");
@@ -196,9 +195,9 @@ TEST_CASE("The hash is the strongest fit of what the peer takes, never SHA-1 unl
         "RSA (PKCS#1 v1.5) with SHA2-256");
   CHECK(key_of(KeyKind::p384).sign(kData, kAllHashes)->name == "ECDSA with SHA2-384");
   CHECK(key_of(KeyKind::p521).sign(kData, kAllHashes)->name == "ECDSA with SHA2-512");
-  CHECK(key_of(KeyKind::p521).sign(kData, std::array{HashAlgorithm::sha2_256})->name == "ECDSA with SHA2-256");
+  CHECK(key_of(KeyKind::p521).sign(kData, std::array{Hash::sha2_256})->name == "ECDSA with SHA2-256");
   CHECK(key_of(KeyKind::ed25519).sign(kData, kAllHashes)->name == "Ed25519");
-  const auto sha1_only = key_of(KeyKind::rsa2048).sign(kData, std::array{HashAlgorithm::sha1});
+  const auto sha1_only = key_of(KeyKind::rsa2048).sign(kData, std::array{Hash::sha1});
   REQUIRE_FALSE(sha1_only);
   CHECK(sha1_only.error().problem == SignatureProblem::no_common_hash);
   CHECK(sha1_only.error().text.find("SHA-1") != std::string::npos);
@@ -206,7 +205,7 @@ TEST_CASE("The hash is the strongest fit of what the peer takes, never SHA-1 unl
 
 TEST_CASE("A signature of method 14 begins as RFC 7427 appendix B shows") {
   const auto signature =
-      key_of(KeyKind::rsa2048).sign(kData, std::array{HashAlgorithm::sha1}, {.legacy = true, .rsa_pss = false});
+      key_of(KeyKind::rsa2048).sign(kData, std::array{Hash::sha1}, {.legacy = true, .rsa_pss = false});
   REQUIRE(signature);
   const Bytes head(signature->data.begin(), signature->data.begin() + 16);
   CHECK(head == hex("0f30 0d06 092a 8648 86f7 0d01 0105 0500"));
@@ -214,7 +213,7 @@ TEST_CASE("A signature of method 14 begins as RFC 7427 appendix B shows") {
 
 TEST_CASE("SHA-1 in method 14 is refused by name unless legacy is set") {
   const PrivateKey key = key_of(KeyKind::rsa2048);
-  const auto signature = key.sign(kData, std::array{HashAlgorithm::sha1}, {.legacy = true});
+  const auto signature = key.sign(kData, std::array{Hash::sha1}, {.legacy = true});
   REQUIRE(signature);
   CHECK(key.public_key().verify(SignatureMethod::digital, signature->data, kData).error().problem ==
         SignatureProblem::weak_hash);
@@ -224,7 +223,7 @@ TEST_CASE("SHA-1 in method 14 is refused by name unless legacy is set") {
 TEST_CASE("Short keys neither sign nor verify unless legacy is set, and say how short they are") {
   for (const KeyKind kind : {KeyKind::rsa1024, KeyKind::p224}) {
     const PrivateKey key = key_of(kind);
-    const std::array hashes{HashAlgorithm::sha2_256};
+    const std::array hashes{Hash::sha2_256};
     CHECK(key.sign(kData, hashes).error().problem == SignatureProblem::weak_key);
     const auto signature = key.sign(kData, hashes, {.legacy = true});
     REQUIRE(signature);

@@ -176,7 +176,7 @@ void certificates() {
   seed("certificate", joined({{3, 0}, Bytes(private_key.begin(), private_key.end())}));
   seed("certificate", joined({{3, 0}, key.spki()}));
   const Bytes data(64, 2);  // not what the target verifies against
-  const std::array hashes{crypto::HashAlgorithm::sha2_256};
+  const std::array hashes{crypto::Hash::sha2_256};
   for (const auto& [number, kind] :
        {std::pair<std::uint8_t, test::KeyKind>{0, test::KeyKind::rsa2048}, {1, test::KeyKind::p256}}) {
     const std::string text = test::TestKey::of(kind).pem();
