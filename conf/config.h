@@ -142,6 +142,7 @@ struct Config {
   std::string state_dir = "/var/lib/causeway";
   std::optional<std::uint32_t> hugepages;  // MiB; unset: what the system offers; 0: run without
   std::string log = "info";
+  std::string metrics;  // address and port where Prometheus asks; empty: nowhere
   std::vector<Port> ports;
   std::vector<Route> routes;
   std::vector<Tunnel> tunnels;

@@ -45,6 +45,7 @@ void head(const Config& config, std::ostream& out) {
   }
   out << "; admin socket " << config.socket << "; state in " << config.state_dir << "; log level " << config.log
       << "\n";
+  if (!config.metrics.empty()) out << "  Prometheus metrics: http://" << config.metrics << "/metrics\n";
 }
 
 void describe_port(const Config& config, const Port& port, std::ostream& out) {

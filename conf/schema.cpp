@@ -274,7 +274,7 @@ Draft read_schema(const Node& root, const std::string& directory, Report& report
   top.read_choice<std::string>("log", config.log,
                                {{"debug", "debug"}, {"info", "info"}, {"warning", "warning"}, {"error", "error"}});
   top.unavailable("http");
-  top.unavailable("metrics");
+  top.read_text("metrics", config.metrics, parse_listener);
   read_elements(top, "ports", read_port, config.ports, draft.port_keys);
   read_elements(top, "routes", read_route, config.routes, draft.route_keys);
   read_elements(top, "tunnels", read_tunnel, config.tunnels, draft.tunnel_keys);

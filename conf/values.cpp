@@ -282,6 +282,22 @@ Parsed<std::string> parse_remote(std::string_view text) {
   return Error(in_quotes(text) + " is not an address, a host name or \"any\"");
 }
 
+Parsed<std::string> parse_listener(std::string_view text) {
+  const Error wrong(in_quotes(text) + " is no address with a port, like \"127.0.0.1:9190\" or \"[::1]:9190\"");
+  const auto colon = text.rfind(':');
+  if (colon == std::string_view::npos) return wrong;
+  std::string_view host = text.substr(0, colon);
+  const std::string_view port = text.substr(colon + 1);
+  const bool bracketed = host.size() > 2 && host.front() == '[' && host.back() == ']';
+  if (bracketed) host = host.substr(1, host.size() - 2);
+  const auto address = IpAddress::parse(host);
+  if (!address || bracketed != (host.find(':') != std::string_view::npos)) return wrong;
+  std::uint16_t number = 0;
+  const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
+  if (error != std::errc() || end != port.data() + port.size() || number == 0) return wrong;
+  return std::string(text);
+}
+
 Parsed<std::string> parse_proposal(std::string_view text) {
   char before = '-';
   bool good = !text.empty() && text.size() <= 200;

@@ -33,6 +33,7 @@ Parsed<Selector> parse_selector(std::string_view text);
 Parsed<std::string> parse_name(std::string_view text);      // of a port or tunnel: letters, digits, . _ -
 Parsed<std::string> parse_device(std::string_view text);    // a PCI address or vdev arguments
 Parsed<std::string> parse_remote(std::string_view text);    // an address, a host name, or "any"
+Parsed<std::string> parse_listener(std::string_view text);  // "127.0.0.1:9190", "[::1]:9190": where to listen
 Parsed<std::string> parse_proposal(std::string_view text);  // the shape of one: words joined by "-"
 Parsed<std::string> parse_any_text(std::string_view text);  // not empty, no control characters
 

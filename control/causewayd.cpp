@@ -14,6 +14,7 @@
 #include "control/controller.h"
 #include "control/log.h"
 #include "control/main_loop.h"
+#include "control/metrics_server.h"
 #include "control/process.h"
 #include "control/settings.h"
 #include "crypto/random.h"
@@ -75,6 +76,14 @@ int serve(const conf::Config& config, Prepared prepared, AdminSocket socket, Log
   Controller controller(config, std::move(prepared.peers), *dataplane, real_engine(), random, log);
   AdminServer admin(std::move(socket), controller);
 
+  std::unique_ptr<MetricsServer> metrics;
+  if (!config.metrics.empty()) {
+    auto opened = MetricsServer::open(config.metrics, controller);
+    if (!opened) return complain(kResources, opened.error());
+    metrics = std::move(*opened);
+    loop.watch(metrics->fd());
+  }
+
   bool ending = false;
   ike::Time give_up{0};
   loop.watch(signals, [&] {
@@ -95,6 +104,7 @@ int serve(const conf::Config& config, Prepared prepared, AdminSocket socket, Log
   loop.run([&](ike::Time now) {
     controller.step(now);
     admin.poll(now);
+    if (metrics) metrics->poll();
     return !ending || (!controller.finished() && now < give_up);
   });
   close(signals);

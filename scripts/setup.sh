@@ -29,15 +29,17 @@ esac
 # What the build needs. libsystemd-dev and friends are what a static DPDK asks for at link time.
 build_packages="g++ meson ninja-build pkg-config ccache git ca-certificates
   libdpdk-dev dpdk-dev libipsec-mb-dev libssl-dev libconfig++-dev libcli11-dev
-  nlohmann-json3-dev libspdlog-dev libexpected-dev libmnl-dev catch2 libsystemd-dev libpcap-dev zlib1g-dev"
+  nlohmann-json3-dev libspdlog-dev libexpected-dev libmnl-dev catch2 libsystemd-dev libpcap-dev zlib1g-dev
+  prometheus-cpp-dev"
 
 # What the tests and the demo need besides: the peer (strongSwan with its userspace ESP), hosts made
-# of network namespaces, judges (tshark, scapy), sanitizers and fuzzers.
+# of network namespaces, judges (tshark, scapy, promtool), sanitizers and fuzzers.
 test_packages="$fuzz_runtime clang-format clang-tidy
   strongswan-charon strongswan-swanctl strongswan-pki libcharon-extra-plugins
   libcharon-extauth-plugins libstrongswan-standard-plugins libstrongswan-extra-plugins
   iproute2 nftables ethtool iputils-ping iperf3 tcpdump tshark procps util-linux
-  python3 python3-scapy python3-cryptography mmdebstrap openssl ike-scan"
+  python3 python3-scapy python3-cryptography mmdebstrap openssl ike-scan
+  prometheus curl"
 
 packages=$build_packages
 [[ $build_only == no ]] && packages="$packages $test_packages"
@@ -80,6 +82,9 @@ fi
 # Only its programs are wanted: strongSwan's own service is not to come up at the next boot either.
 if [[ $missing == *strongswan-charon* ]] && command -v systemctl >/dev/null; then
   systemctl disable strongswan-starter.service >/dev/null 2>&1 || true
+fi
+if [[ " $missing " == *" prometheus "* ]] && command -v systemctl >/dev/null; then
+  systemctl disable prometheus.service >/dev/null 2>&1 || true
 fi
 rm -f /tmp/causeway-setup.$$.log
 echo "setup: done"

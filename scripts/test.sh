@@ -8,7 +8,7 @@
 # The last line is "N passed, N failed"; the exit code is 0 only where nothing failed and something passed.
 set -Eeuo pipefail
 
-suites=(unit wire esp interop robust certificates forwarding flood fuzz scale bench clouds)  # one word adds a suite: see scripts/run-cases for what it consists of
+suites=(unit wire esp interop robust certificates forwarding flood fuzz scale bench clouds page)  # one word adds a suite: see scripts/run-cases for what it consists of
 
 usage_error() { echo "test.sh: $*" >&2; exit 2; }
 is_suite() { [[ " ${suites[*]} " == *" $1 "* ]]; }

@@ -71,7 +71,7 @@ std::vector<std::pair<std::string, std::string>> known_keys(int& groups) {
     ++groups;
     std::istringstream names(error.reason.substr(intro.size()));
     for (std::string name; std::getline(names >> std::ws, name, ',');) {
-      if (name == "http" || name == "metrics" || name == "vti") continue;  // not in this version
+      if (name == "http" || name == "vti") continue;  // not in this version
       keys.emplace_back(error.key, name);
     }
   }

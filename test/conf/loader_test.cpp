@@ -136,9 +136,18 @@ TEST_CASE("an unknown key is refused with its line and the nearest known name") 
 }
 
 TEST_CASE("keys of the contract that this version lacks are refused as such") {
-  for (const char* top : {"http = 1;", "metrics = { };"})
+  for (const char* top : {"http = 1;", "http = { };"})
     refused(top + "\n"s + kGood, "t.conf:1: ", "is not available in this version");
   refused(in_tunnel("vti = 1;"), "t.conf:10: tunnels.hangzhou.vti: ", "is not available in this version");
+}
+
+TEST_CASE("metrics takes an address and a port") {
+  CHECK(load_good(kGood).config.metrics.empty());
+  for (const char* good : {"127.0.0.1:9190", "[::1]:9190", "0.0.0.0:1", "[2001:db8::1]:65535"})
+    CHECK(load_good("metrics = \""s + good + "\";\n" + kGood).config.metrics == good);
+  for (const char* bad : {"", "9190", ":9190", "127.0.0.1", "127.0.0.1:", "127.0.0.1:0", "127.0.0.1:65536", "127.0.0.1:9190s",
+                          "::1:9190", "[127.0.0.1]:9190", "[]:9190", "localhost:9190", "127.0.0.1:+1", "127.0.0.1:1,2"})
+    refused("metrics = \""s + bad + "\";\n" + kGood, "t.conf:1: metrics: ", "is no address with a port");
 }
 
 TEST_CASE("a misspelt key is one error, not also a missing one") {
