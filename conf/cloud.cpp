@@ -47,6 +47,7 @@ void read_limits(Group& group, Cloud& cloud) {
   group.read_number("local_subnets", cloud.local_subnets, 1, 100000);
   group.read_number("remote_subnets", cloud.remote_subnets, 1, 100000);
   group.read_number("mtu", cloud.mtu, 576, 9216);
+  group.read_text("rekey_interrupts_v1", cloud.rekey_interrupts_v1, parse_any_text);
   group.read_texts("forbidden_local", cloud.forbidden_local, parse_network);
   if (auto psk = group.group("psk")) {
     psk->read_number("shortest", cloud.psk.shortest, 1, 4096);

@@ -68,6 +68,7 @@ struct Cloud {
   int pairs = 0, pairs_v1 = 0;  // of a local and a remote subnet; 0: not known
   int local_subnets = 0, remote_subnets = 0;
   std::uint16_t mtu = 0;
+  std::string rekey_interrupts_v1;  // what a renewal of IKEv1's phase 1 costs there; empty: nothing is known of that
   std::vector<Prefix> forbidden_local;
   CloudPsk psk;
   CloudInside inside;

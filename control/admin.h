@@ -9,6 +9,8 @@
 //   {"cmd":"rekey","tunnel":"x","ike":true}  (or "child":"net"; neither: every child)
 //   {"cmd":"counters"}  {"cmd":"routes"}  {"cmd":"neighbors"}
 //   {"cmd":"console","tunnel":"x","lang":"zh"}  (lang: optional)
+//   {"cmd":"diagnose","tunnel":"x","lang":"zh"}  (lang: optional)
+//   {"cmd":"rehearse","tunnel":"x","sure":false,"timeout":60}
 //   {"cmd":"log","follow":false}                       {"ok":true,"line":{...}} for each, then a result
 //
 // "code" is causewayctl's exit code: 1 refused or failed, 2 a request that is none, 4 no such tunnel.

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "conf/console.h"
+#include "control/diagnosis/verdict.h"
 #include "dataplane/dataplane.h"
 
 namespace causeway::control {
@@ -84,7 +85,12 @@ struct TunnelReport {
   std::uint64_t dpd_sent = 0, dpd_received = 0;
   std::uint64_t keepalives_sent = 0;      // NAT-T (RFC 3948 2.3)
   std::optional<std::uint16_t> nat_port;  // the peer's port as its NAT shows it
-  std::vector<std::string> history;       // why it went down before, newest first
+  std::vector<std::string> history;       // what happened since the start, newest first
+  struct Fall {
+    std::int64_t ago_s = 0, up_s = 0;
+    std::string text;
+  };
+  std::vector<Fall> falls;  // each time that it went down, newest first, across restarts
 };
 
 struct RouteReport {
@@ -130,6 +136,9 @@ class AdminBackend {
   // What to type into the cloud's console, or why there is nothing to say.
   [[nodiscard]] virtual tl::expected<conf::ConsoleSheet, Outcome> console(std::string_view tunnel,
                                                                           conf::Language language) const = 0;
+  // What is wrong with it, by what was seen.
+  [[nodiscard]] virtual tl::expected<diagnosis::Verdict, Outcome> diagnose(std::string_view tunnel,
+                                                                           conf::Language language) const = 0;
   [[nodiscard]] virtual std::vector<LogLine> log() const = 0;   // the recent ones, oldest first
   [[nodiscard]] virtual std::uint64_t log_written() const = 0;  // lines since the start: has it grown?
 
@@ -142,6 +151,9 @@ class AdminBackend {
   virtual void down(std::string_view tunnel, Done done) = 0;
   enum class RekeyWhat : std::uint8_t { all_children, ike, child };
   virtual void rekey(std::string_view tunnel, RekeyWhat what, std::string_view child, Done done) = 0;
+  // Tonight's rekeys now: a child's, then the IKE SA's. Refused where the peer is known to interrupt the tunnel for it,
+  // unless `sure`.
+  virtual void rehearse(std::string_view tunnel, bool sure, Done done) = 0;
 };
 
 }  // namespace causeway::control

@@ -95,6 +95,19 @@ class Request {
     if (!sheet) return fail(static_cast<int>(sheet.error().code), sheet.error().text);
     give(console_json(*sheet));
   }
+  void diagnose() {
+    const std::string lang = text("lang");
+    if (!lang.empty() && lang != "en" && lang != "zh") return fail(kNoRequest, "\"lang\" is \"en\" or \"zh\"");
+    std::string tunnel;
+    if (!has_tunnel(tunnel)) return;
+    const auto verdict = backend_.diagnose(tunnel, lang == "zh" ? conf::Language::chinese : conf::Language::english);
+    if (!verdict) return fail(static_cast<int>(verdict.error().code), verdict.error().text);
+    give(verdict_json(*verdict));
+  }
+  void rehearse() {
+    std::string tunnel;
+    if (has_tunnel(tunnel)) backend_.rehearse(tunnel, flag("sure", false), waiter(tunnel, "not rehearsed"));
+  }
   void counters() { give(counters_json(backend_.counters())); }
   void routes() { give(routes_json(backend_.routes())); }
   void neighbors() { give(neighbors_json(backend_.neighbors())); }
@@ -156,7 +169,8 @@ class Request {
       {"down", &Request::down},           {"rekey", &Request::rekey},
       {"counters", &Request::counters},   {"routes", &Request::routes},
       {"neighbors", &Request::neighbors}, {"log", &Request::log},
-      {"console", &Request::console},
+      {"console", &Request::console},     {"diagnose", &Request::diagnose},
+      {"rehearse", &Request::rehearse},
   };
 
   Json json_;

@@ -131,6 +131,9 @@ Json tunnel_json(const TunnelReport& tunnel, bool everything) {
     json["dpd"] = {{"mode", tunnel.dpd_mode}, {"sent", tunnel.dpd_sent}, {"received", tunnel.dpd_received}};
     json["natt"] = {{"keepalives_sent", tunnel.keepalives_sent}, {"peer_port", or_null(tunnel.nat_port)}};
     json["history"] = tunnel.history;
+    json["falls"] = each(tunnel.falls, [](const TunnelReport::Fall& f) {
+      return Json{{"ago_s", f.ago_s}, {"up_s", f.up_s}, {"reason", f.text}};
+    });
   }
   return json;
 }
@@ -197,6 +200,11 @@ Json console_json(const conf::ConsoleSheet& sheet) {
   return {{"tunnel", sheet.tunnel},      {"cloud", sheet.cloud},
           {"title", sheet.title},        {"lang", sheet.language == conf::Language::chinese ? "zh" : "en"},
           {"fields", std::move(fields)}, {"hints", sheet.hints}};
+}
+
+Json verdict_json(const diagnosis::Verdict& v) {
+  return {{"tunnel", v.tunnel},     {"verdict", v.row},         {"certain", v.certain},     {"others", v.others},
+          {"text", v.text},         {"evidence", v.evidence},   {"cure_here", v.cure_here}, {"cure_there", v.cure_there}};
 }
 
 Json log_json(const LogLine& line) {

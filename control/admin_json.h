@@ -18,6 +18,8 @@ Json routes_json(const std::vector<RouteReport>& routes);                      /
 Json neighbors_json(const std::vector<dataplane::NeighborStatus>& neighbors);  // {"neighbors":[...]}
 // {"tunnel","cloud","title","lang","fields":[{"parameter","label","verified","value"}],"hints":[]}
 Json console_json(const conf::ConsoleSheet& sheet);
+// {"tunnel","verdict","certain","others":[],"text","evidence":[],"cure_here","cure_there"}
+Json verdict_json(const diagnosis::Verdict& verdict);
 Json log_json(const LogLine& line);  // {"time":"2026-01-31T09:08:07.123Z","level","tunnel","text"}
 
 std::string state_name(TunnelReport::State state);

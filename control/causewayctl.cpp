@@ -48,6 +48,14 @@ void add_console(CLI::App& app, CtlCommand& command) {
   sub->callback([&command] { command.what = What::console; });
 }
 
+// What is wrong with a tunnel.
+void add_diagnose(CLI::App& app, CtlCommand& command) {
+  auto* sub = app.add_subcommand("diagnose", "What is wrong with a tunnel: verdict, evidence, cure on either side");
+  sub->add_option("tunnel", command.tunnel, "the tunnel's name")->required();
+  sub->add_option("--lang", command.lang, "en or zh")->check(CLI::IsMember({"en", "zh"}))->capture_default_str();
+  sub->callback([&command] { command.what = What::diagnose; });
+}
+
 // Another gateway's configuration as ours; no daemon is asked.
 void add_import(CLI::App& app, CtlCommand& command) {
   auto* sub = app.add_subcommand("import", "A swanctl.conf, FortiGate or RouterOS commands as a configuration of ours");
@@ -69,6 +77,8 @@ void add_orders(CLI::App& app, CtlCommand& command) {
   order("up", "Begins a tunnel, and waits until it is established", What::up)
       ->add_flag("--no-wait", command.no_wait, "only begin");
   order("down", "Ends a tunnel's SAs; it stays down until `up`", What::down);
+  order("rehearse", "A rekey of a child and of the IKE SA now, so that tonight's failure shows at noon", What::rehearse)
+      ->add_flag("--yes", command.yes, "although the peer is known to interrupt the tunnel for it");
   auto* rekey = order("rekey", "Renews keys: every child's, one child's, or IKE's", What::rekey);
   auto* ike = rekey->add_flag("--ike", command.ike, "the IKE SA's");
   rekey->add_option("--child", command.child, "this child's")->excludes(ike);
@@ -83,6 +93,7 @@ int main_of(int argc, char** argv) {
   app.fallthrough();
   add_questions(app, command);
   add_console(app, command);
+  add_diagnose(app, command);
   add_import(app, command);
   add_orders(app, command);
   try {

@@ -74,12 +74,15 @@ Controller::Controller(conf::Config config, std::vector<PeerSettingsPtr> peers, 
       gateway_(std::move(peers), *this, std::move(engine)),
       order_([this](Action& action, std::uint64_t token) { carry(action, token); }),
       files_(config_.tunnels),
-      keepalives_(config_.tunnels.size()) {}
+      keepalives_(config_.tunnels.size()),
+      traffic_(config_.tunnels.size()),
+      falls_kept_(config_.tunnels.size()) {}
 
 Controller::~Controller() = default;
 
 void Controller::begin(Time now) {
   now_ = now;
+  if (const auto complaint = history_.load(config_.state_dir)) log_.warning(*complaint);
   Actions actions;
   gateway_.begin(now_, actions);
   run(std::move(actions));
@@ -92,6 +95,7 @@ void Controller::step(Time now) {
   if (now_ >= next_look_) {
     next_look_ = now_ + kLook;
     look_for_signs_of_life();
+    keep_falls();
   }
   if (now_ >= next_files_) {
     next_files_ = now_ + kFiles;
@@ -114,6 +118,7 @@ void Controller::step(Time now) {
 
 void Controller::shut_down(Time now) {
   now_ = now;
+  keep_falls();
   Actions actions;
   gateway_.down_all(now_, actions);
   run(std::move(actions));
@@ -240,6 +245,8 @@ void Controller::handle(dataplane::Event&& event) {
     gateway_.limit_reached(limit->tunnel, limit->spi, limit->child, limit->hard, now_, actions);
   } else if (const auto* icmp = std::get_if<dataplane::IcmpError>(&event)) {
     on_icmp(*icmp);
+  } else if (std::holds_alternative<dataplane::Asked>(event) || std::holds_alternative<dataplane::OutsideSelectors>(event)) {
+    take_sample(event);
   } else if (const auto* unknown = std::get_if<dataplane::UnknownEsp>(&event)) {
     gateway_.unknown_esp(unknown->from, now_);
   } else if (const auto* health = std::get_if<dataplane::TunnelHealth>(&event)) {
@@ -295,6 +302,7 @@ void Controller::look_for_signs_of_life() {
       const Time when = c->last_used_ms != 0 ? std::min(now_, Time(c->last_used_ms)) : now_;
       gateway_.esp_received(tunnel->settings().tunnel, live.sa->spi_in, when);
     }
+    watch_traffic(*tunnel);
     if (tunnel->watches_path()) look_at_path(*tunnel);
   }
 }
@@ -355,8 +363,13 @@ void Controller::rekey(std::string_view name, RekeyWhat what, std::string_view c
   if (what == RekeyWhat::child && std::none_of(children.begin(), children.end(), called)) {
     return done({Outcome::Code::failed, "no child that is up is called " + std::string(child)});
   }
-  waiting_.push_back({Waiting::For::rekey, *id, t.counts().children_failed, t.counts().rekeyed,
-                      now_ + std::chrono::seconds(60), std::move(done)});
+  if (what == RekeyWhat::ike) {
+    waiting_.push_back({Waiting::For::rekey_ike, *id, t.counts().ike_rekeys_refused, t.counts().ike_rekeyed,
+                        now_ + std::chrono::seconds(60), std::move(done)});
+  } else {
+    waiting_.push_back({Waiting::For::rekey, *id, t.counts().children_failed + t.counts().child_rekeys_refused, t.counts().rekeyed,
+                        now_ + std::chrono::seconds(60), std::move(done)});
+  }
   Actions actions;
   if (what == RekeyWhat::ike) gateway_.rekey_ike(*id, now_, actions);
   for (const LiveChild& l : children) {
@@ -394,8 +407,15 @@ std::optional<Outcome> Controller::outcome(const Waiting& w) const {
       return std::nullopt;
     case Waiting::For::rekey:
       if (t.counts().rekeyed > w.created_before) return Outcome{Outcome::Code::done, "rekeyed"};
-      if (t.counts().children_failed > w.failed_before || t.state() != TunnelState::established) {
+      if (t.counts().children_failed + t.counts().child_rekeys_refused > w.failed_before || t.state() != TunnelState::established) {
         return Outcome{Outcome::Code::failed, t.last_reason().text};
+      }
+      if (now_ >= w.until) return Outcome{Outcome::Code::failed, "the peer has not answered"};
+      return std::nullopt;
+    case Waiting::For::rekey_ike:
+      if (t.counts().ike_rekeyed > w.created_before) return Outcome{Outcome::Code::done, "rekeyed"};
+      if (t.counts().ike_rekeys_refused > w.failed_before || t.state() != TunnelState::established) {
+        return Outcome{Outcome::Code::failed, t.last_reason().text.empty() ? "it was refused; the log says why" : t.last_reason().text};
       }
       if (now_ >= w.until) return Outcome{Outcome::Code::failed, "the peer has not answered"};
       return std::nullopt;

@@ -17,12 +17,15 @@
 #include "control/admin_backend.h"
 #include "control/child_slots.h"
 #include "control/credentials.h"
+#include "control/diagnosis/engine.h"
+#include "control/down_history.h"
 #include "control/effect_order.h"
 #include "control/gateway.h"
 #include "control/log.h"
 #include "control/loop_times.h"
 #include "control/resolver.h"
 #include "control/settings.h"
+#include "control/traffic_watch.h"
 #include "control/tunnel_groups.h"
 #include "crypto/random.h"
 #include "dataplane/dataplane.h"
@@ -66,6 +69,11 @@ class Controller final : public ike::Environment, public AdminBackend {
   void up(std::string_view tunnel, Done done) override;
   void down(std::string_view tunnel, Done done) override;
   void rekey(std::string_view tunnel, RekeyWhat what, std::string_view child, Done done) override;
+  // controller_diagnosis.cpp
+  [[nodiscard]] tl::expected<diagnosis::Verdict, Outcome> diagnose(std::string_view tunnel,
+                                                                   conf::Language language) const override;
+  void rehearse(std::string_view tunnel, bool sure, Done done) override;
+  [[nodiscard]] diagnosis::Facts facts(const Tunnel& tunnel) const;
 
  private:
   struct SaKey {
@@ -77,10 +85,10 @@ class Controller final : public ike::Environment, public AdminBackend {
     std::uint64_t soft_bytes = 0, hard_bytes = 0, soft_packets = 0, hard_packets = 0;
   };
   struct Waiting {  // a command that has not ended
-    enum class For : std::uint8_t { up, down, rekey } what;
+    enum class For : std::uint8_t { up, down, rekey, rekey_ike } what;
     ike::TunnelId tunnel;
     std::uint64_t failed_before;   // attempts, when it was given
-    std::uint64_t created_before;  // children and IKE SAs
+    std::uint64_t created_before;  // children and IKE SAs; rekey_ike: IKE SAs alone
     Time until;                    // down: not waited for longer
     Done done;
   };
@@ -98,6 +106,12 @@ class Controller final : public ike::Environment, public AdminBackend {
   void look_for_signs_of_life();
   void look_at_path(const Tunnel& tunnel);
   void answer_names();
+  void watch_traffic(const Tunnel& tunnel);
+  void take_sample(const dataplane::Event& event);
+  void keep_falls();
+  void report_falls(const Tunnel& tunnel, TunnelReport& report) const;
+  [[nodiscard]] std::vector<diagnosis::Fall> recent_falls(const Tunnel& tunnel) const;
+  [[nodiscard]] diagnosis::Path path_facts(const Tunnel& tunnel) const;
   void renew_credentials();
   void report_child(const Tunnel& tunnel, const LiveChild& live, ChildReport& report, bool all) const;
   [[nodiscard]] TunnelReport report(const Tunnel& tunnel, bool all) const;
@@ -128,6 +142,9 @@ class Controller final : public ike::Environment, public AdminBackend {
   std::unordered_map<std::uint32_t, std::uint64_t> packets_in_;           // by inbound SPI, as of the last look
   std::vector<std::uint64_t> keepalives_;                                 // sent, by tunnel
   std::vector<Waiting> waiting_;
+  std::vector<TrafficWatch> traffic_;         // by tunnel
+  std::vector<std::uint64_t> falls_kept_;     // of Tunnel::fallen(), by tunnel
+  DownHistory history_;
 };
 
 }  // namespace causeway::control

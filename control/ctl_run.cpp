@@ -45,6 +45,10 @@ Json request_of(const CtlCommand& c) {
       return {{"cmd", "log"}, {"follow", c.follow}};
     case What::console:
       return {{"cmd", "console"}, {"tunnel", c.tunnel}, {"lang", c.lang}};
+    case What::diagnose:
+      return {{"cmd", "diagnose"}, {"tunnel", c.tunnel}, {"lang", c.lang}};
+    case What::rehearse:
+      return {{"cmd", "rehearse"}, {"tunnel", c.tunnel}, {"sure", c.yes}, {"timeout", c.timeout}};
     case What::import:
     case What::top:
       break;  // not by one question
@@ -70,9 +74,12 @@ std::string text_of(What what, const Json& result, bool colour) {
       return "";  // its lines were printed as they came
     case What::console:
       return console_text(result);
+    case What::diagnose:
+      break;  // in the language asked for: see print_line()
     case What::up:
     case What::down:
     case What::rekey:
+    case What::rehearse:
     case What::import:
     case What::top:
       break;
@@ -99,7 +106,10 @@ std::optional<int> print_line(const CtlCommand& command, const std::string& line
   }
   const Json& result = member(answer, "result");
   if (command.what != What::log) {
-    std::cout << (command.json ? to_line(result) + "\n" : text_of(command.what, result, colour)) << std::flush;
+    std::cout << (command.json ? to_line(result) + "\n"
+                  : command.what == What::diagnose ? verdict_text(result, command.lang == "zh")
+                                                   : text_of(command.what, result, colour))
+              << std::flush;
   }
   return kDone;
 }

@@ -215,6 +215,10 @@ std::string tunnel_text(const Json& tunnel, bool colour) {
                                    (peer_port ? ", peer's port " + std::to_string(*peer_port) : ""));
   if (member(tunnel, "ike").is_object()) ike_sheet(member(tunnel, "ike"), sheet);
   for (const Json& child : list_at(tunnel, "children")) child_sheet(child, sheet);
+  if (!list_at(tunnel, "falls").empty()) sheet.heading("went down");
+  for (const Json& fall : list_at(tunnel, "falls")) {
+    sheet.line(count_at(fall, "ago_s") + " s ago", "up for " + count_at(fall, "up_s") + " s: " + text_at(fall, "reason"));
+  }
   if (!list_at(tunnel, "history").empty()) sheet.heading("before");
   std::string out = sheet.str();
   for (const Json& cause : list_at(tunnel, "history"))
@@ -317,6 +321,18 @@ std::string console_text(const Json& sheet) {
     if (hint.is_string()) out += (zh ? "注意:" : "note: ") + printable(hint.get<std::string>()) + "\n";
   }
   return out;
+}
+
+std::string verdict_text(const Json& verdict, bool chinese) {
+  const auto line = [&](const char* en, const char* zh, const std::string& text) {
+    return text.empty() || text == "-" ? std::string() : (chinese ? std::string(zh) + ":" : std::string(en) + ": ") + text + "\n";
+  };
+  std::string out = text_at(verdict, "tunnel") + ": " + text_at(verdict, "verdict") + "\n" + text_at(verdict, "text") + "\n";
+  for (const Json& e : list_at(verdict, "evidence")) {
+    if (e.is_string()) out += line("  seen", "  依据", printable(e.get<std::string>()));
+  }
+  out += line("  cure here", "  本端处理", text_at(verdict, "cure_here"));
+  return out + line("  cure there", "  对端处理", text_at(verdict, "cure_there"));
 }
 
 std::string log_text(const Json& line, bool colour) {

@@ -14,6 +14,7 @@ std::string counters_text(const Json& counters, bool colour);
 std::string routes_text(const Json& routes, bool colour);
 std::string neighbors_text(const Json& neighbors, bool colour);
 std::string console_text(const Json& sheet);
+std::string verdict_text(const Json& verdict, bool chinese);
 std::string log_text(const Json& line, bool colour);  // with its line break
 
 }  // namespace causeway::control

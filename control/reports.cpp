@@ -146,6 +146,7 @@ TunnelReport Controller::report(const Tunnel& tunnel, bool all) const {
   for (auto entry = tunnel.history().rbegin(); entry != tunnel.history().rend(); ++entry) {
     r.history.push_back(std::to_string(ago(entry->at)) + " s ago: " + entry->text);
   }
+  report_falls(tunnel, r);
   return r;
 }
 

@@ -37,6 +37,14 @@ struct HistoryEntry {
   std::string text;
 };
 
+struct Fall {  // it was up, and is not any more
+  Time at{0};
+  Time up{0};    // for so long
+  Time idle{0};  // since the last ESP of the peer
+  bool by_command = false;
+  ike::Reason reason;
+};
+
 struct LiveChild {  // a pair of ESP SAs that is installed
   std::shared_ptr<const ike::ChildSa> sa;
   std::uint64_t ike = 0;  // local SPI of the IKE SA that owns it
@@ -58,12 +66,15 @@ struct NegotiationTimes {
 struct TunnelCounts {
   std::uint64_t begun = 0;            // IKE SAs, by either side, rekeyed ones not counted
   std::uint64_t established = 0;      // of these
+  std::uint64_t established_by_us = 0;  // of these, begun by us
   std::uint64_t attempts = 0;         // connections begun by us
   std::uint64_t attempts_failed = 0;  // of these, or children asked for by us that were refused
   std::uint64_t refused = 0;          // the peer's connections that came to nothing
   std::uint64_t children_created = 0;
   std::uint64_t children_failed = 0;
   std::uint64_t rekeyed = 0;  // children and IKE SAs
+  std::uint64_t ike_rekeyed = 0;          // of these
+  std::uint64_t ike_rekeys_refused = 0, child_rekeys_refused = 0;
   std::uint64_t dropped = 0;  // first messages of the peer, by role = initiator
 };
 
@@ -133,6 +144,23 @@ class Tunnel {
   // Empty where the children carry what is configured; else what each of them carries, and the rest nobody.
   [[nodiscard]] const std::vector<Carried>& carried() const { return carried_; }
   [[nodiscard]] const std::deque<HistoryEntry>& history() const { return history_; }
+  // Each time that it went down, oldest first, and how many there ever were.
+  [[nodiscard]] const std::deque<Fall>& falls() const { return falls_; }
+  [[nodiscard]] std::uint64_t fallen() const { return fallen_; }
+  [[nodiscard]] std::optional<Time> up_since() const { return up_since_; }
+  // What the peer left out of the configured networks, once it was asked for that too.
+  [[nodiscard]] std::vector<conf::SelectorSet> left_out() const;
+  struct Configured {
+    std::string name;
+    conf::SelectorSet selectors;
+    bool up = false;
+  };
+  [[nodiscard]] std::vector<Configured> configured_children() const;
+  [[nodiscard]] const std::string& icmp_evidence() const { return evidence_; }
+  [[nodiscard]] bool nat_seen_us() const { return nat_seen_us_; }
+  [[nodiscard]] bool nat_seen_peer() const { return nat_seen_peer_; }
+  [[nodiscard]] bool esp_seen() const { return esp_seen_; }
+  [[nodiscard]] bool udp_trial_failed() const { return trial_failed_; }
   [[nodiscard]] const TunnelCounts& counts() const { return counts_; }
   [[nodiscard]] const NegotiationTimes& negotiation() const { return negotiation_; }
   [[nodiscard]] const ike::Reason& last_reason() const { return reason_; }
@@ -209,6 +237,9 @@ class Tunnel {
   void remember_packet(ike::ChildSlot slot, const std::optional<conf::SelectorSet>& packet);
   void update_carried(Actions& out);
 
+  void watch_state(Time now);
+  void remember_nat(const Ike& ike);
+
   // State -> what to do next.
   void reconcile(Time now, Actions& out);
   void connect(Time now, Actions& out);
@@ -265,6 +296,12 @@ class Tunnel {
   bool traffic_wanted_ = false;  // a packet waits
   bool resolving_ = false;
   bool esp_seen_ = false;  // of the peer, in any of this tunnel's SAs
+  bool trial_failed_ = false;
+  bool nat_seen_us_ = false, nat_seen_peer_ = false;  // of the last IKE SA that came so far
+  std::optional<Time> up_since_;
+  Time last_esp_{0};  // of the peer
+  std::deque<Fall> falls_;
+  std::uint64_t fallen_ = 0;
   std::optional<Time> silent_since_, trial_not_before_;
   std::uint64_t trial_spi_ = 0;  // of the IKE SA on trial; 0: none
   Time trial_until_{0};

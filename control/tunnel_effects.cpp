@@ -11,6 +11,7 @@ namespace causeway::control {
 namespace {
 
 constexpr std::size_t kHistory = 64;
+constexpr std::size_t kFalls = 32;
 constexpr std::size_t kSaid = 16;
 constexpr Time kGrace{5000};  // for packets on their way when their SA goes
 
@@ -84,6 +85,10 @@ void Tunnel::on_event(std::uint64_t spi, Ike& ike, ike::Effect& effect, Time now
     on_phase_one_lost(ike, lost->reason, now, out);
   } else if (std::holds_alternative<ike::RenewIke>(effect)) {
     on_renewal_due(ike, now, out);
+  } else if (const auto* refusal = std::get_if<ike::RekeyRefused>(&effect)) {
+    ++(refusal->child == ike::kNoChild ? counts_.ike_rekeys_refused : counts_.child_rekeys_refused);
+    reason_ = refusal->reason;
+    note(now, refusal->reason.text);
   } else if (const auto* end = std::get_if<ike::IkeClosed>(&effect)) {
     on_closed(ike, end->reason, now, out);
   }
@@ -104,6 +109,8 @@ void Tunnel::on_established(Ike& ike, bool initial_contact, Time now, Actions& o
     if (other.ours && !other.established) other.sa->not_alone();
   }
   ++counts_.established;
+  if (ike.ours) ++counts_.established_by_us;
+  remember_nat(ike);
   const ike::IkeStatus s = ike.sa->status();
   NegotiationTimes& n = negotiation_;
   n.min = n.count == 0 ? s.negotiation_time : std::min(n.min, s.negotiation_time);
@@ -128,6 +135,7 @@ void Tunnel::on_child_established(Ike& ike, const ike::ChildEstablished& e, Time
   c->reason = {};
   if (e.rekey) {
     ++counts_.rekeyed;
+    reason_ = {};  // a rekey that was refused before goes now
     say(out, ike::Notice::Level::info, c->name + " rekeyed");
     return;
   }
@@ -190,6 +198,7 @@ void Tunnel::on_child_failed(Ike& ike, const ike::ChildFailed& e, Time now, Acti
 void Tunnel::on_successor(std::unique_ptr<ike::IkeSa> successor, const Ike& before, Time now) {
   if (!successor) return;
   ++counts_.rekeyed;
+  ++counts_.ike_rekeyed;
   const std::uint64_t next = successor->local_spi();
   Ike& ike = ikes_[next];
   ike.sa = std::move(successor);
@@ -225,6 +234,7 @@ void Tunnel::on_children_moved(std::uint64_t from, std::uint64_t to) {
 }
 
 void Tunnel::on_closed(Ike& ike, const ike::Reason& reason, Time now, Actions& out) {
+  remember_nat(ike);
   ike.closed = true;
   const std::uint64_t spi = ike.sa->local_spi();
   for (Child& c : children_) {
@@ -247,6 +257,7 @@ void Tunnel::on_closed(Ike& ike, const ike::Reason& reason, Time now, Actions& o
     retry_at_ = now + backoff(failures_);
     traffic_wanted_ = false;
     if (another) {
+      ++counts_.ike_rekeys_refused;
       say(out, ike::Notice::Level::warning, "a new IKE SA beside the one in use did not come up: " + reason.text);
     } else {
       give_reason_of_attempt(reason, now, out);
@@ -258,6 +269,27 @@ void Tunnel::on_closed(Ike& ike, const ike::Reason& reason, Time now, Actions& o
   const bool says_nothing = reason.cause == ike::Cause::peer_silent || reason.cause == ike::Cause::expired;
   if (another || admin_down_ || (says_nothing && reason_.cause != ike::Cause::none)) return;
   give_reason(reason, now, out);
+}
+
+void Tunnel::remember_nat(const Ike& ike) {
+  const ike::IkeStatus s = ike.sa->status();
+  if (!s.nat_us && !s.nat_peer && !s.established) return;  // it did not come so far as to know
+  nat_seen_us_ = s.nat_us;
+  nat_seen_peer_ = s.nat_peer;
+}
+
+// Up to down is a fall, with the reason that was given for it.
+void Tunnel::watch_state(Time now) {
+  const bool up = any_child_up();
+  if (up == up_since_.has_value()) return;
+  if (up) {
+    up_since_ = last_esp_ = now;
+    return;
+  }
+  falls_.push_back({now, now - *up_since_, now - last_esp_, admin_down_, reason_});
+  if (falls_.size() > kFalls) falls_.pop_front();
+  ++fallen_;
+  up_since_.reset();
 }
 
 // Keeps the safe-side record of what is installed: nothing stays behind in the data path, whatever an

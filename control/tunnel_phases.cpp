@@ -79,7 +79,7 @@ void Tunnel::gather_children(Time now, Actions& out) {
     ike.inherited = true;
     best->inherited = false;
     best->had_child = true;
-    if (renewed) ++counts_.rekeyed;
+    if (renewed) ++counts_.rekeyed, ++counts_.ike_rekeyed;
     handle(to, std::move(effects), now, out);  // comes back here for the next
     return;
   }

@@ -20,6 +20,7 @@ void Tunnel::reconcile(Time now, Actions& out) {
   sweep(now, out);
   drop_parts();
   update_carried(out);
+  watch_state(now);
   if (!begun_) return;
   if (admin_down_) {
     close_all(now, out);

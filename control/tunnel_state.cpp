@@ -4,6 +4,7 @@
 #include <tuple>
 #include <utility>
 
+#include "control/ike/selectors.h"
 #include "control/tunnel.h"
 
 namespace causeway::control {
@@ -76,6 +77,33 @@ std::vector<LiveChild> Tunnel::receiving_children() const {
     std::copy_if(c.live.begin(), c.live.end(), std::back_inserter(all), [](const LiveChild& l) { return l.inbound; });
   }
   return all;
+}
+
+std::vector<conf::SelectorSet> Tunnel::left_out() const {
+  std::vector<conf::SelectorSet> out;
+  for (const Child& whole : children_) {
+    if (whole.part_of != ike::kNoChild || !is_up(whole)) continue;
+    std::vector<conf::SelectorSet> missing{whole.selectors};
+    for (const Child& c : children_) {
+      if (c.slot != whole.slot && c.part_of != whole.slot) continue;
+      if (c.live.empty() && !c.asked_once) return {};  // on its way
+      for (const LiveChild& l : c.live) {
+        std::vector<conf::SelectorSet> rest;
+        for (const conf::SelectorSet& m : missing) std::ranges::move(ike::narrowed_away(m, l.sa->selectors), std::back_inserter(rest));
+        missing = std::move(rest);
+      }
+    }
+    std::ranges::move(missing, std::back_inserter(out));
+  }
+  return out;
+}
+
+std::vector<Tunnel::Configured> Tunnel::configured_children() const {
+  std::vector<Configured> out;
+  for (const Child& c : children_) {
+    if (c.part_of == ike::kNoChild) out.push_back({c.name, c.selectors, is_up(c)});
+  }
+  return out;
 }
 
 bool Tunnel::may_initiate() const {

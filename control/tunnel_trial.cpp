@@ -90,6 +90,7 @@ void Tunnel::judge_trial(Time now, Actions& out) {
   }
   if (it->second.trial_worked) return keep_trial(it->second, now, out);
   if (now < trial_until_) return;
+  trial_failed_ = true;
   const std::string text = "ESP in UDP 4500 does not come through either: back to native ESP";
   note(now, text);
   say(out, ike::Notice::Level::info, text);

@@ -12,6 +12,7 @@ constexpr Time kFresh{60'000};
 // The peer speaks to SAs that we lost, and not to us. (RFC 2409 has no word for "forget what you have".)
 ike::Reason holds_old_sas(const ike::Reason& silent, const ike::PeerSettings& s) {
   ike::Reason r = silent;
+  r.symptom = ike::Symptom::holds_old_sas;
   const std::string who = s.remote ? s.remote->address.str() : s.config.remote;
   r.text = who +
            " does not answer, but sends ESP for SAs that we do not have: it holds an old phase 2 and ignores us "

@@ -66,6 +66,7 @@ ike::Reason other_version(const std::string& who, int theirs, const std::string&
   r.first_message = true;
   r.text = who + " speaks " + name + ", but ike.version = " + ours + " here (" + how +
            "): set ike.version = " + std::to_string(theirs) + " here, or IKEv" + ours + " there";
+  r.symptom = ike::Symptom::other_version;
   r.ours = "IKEv" + ours;
   r.theirs = name;
   return r;
@@ -119,6 +120,7 @@ bool VersionProbe::receive(std::uint64_t local_spi, const ike::Datagram& datagra
   r.first_message = true;
   r.text = who + " refused our IKE proposal " + offered_ + ", though it answers other algorithms" +
            (suite.empty() ? "" : ", as " + suite) + ": set the same ike.proposals on both sides";
+  r.symptom = ike::Symptom::other_algorithms;
   r.ours = offered_;
   r.theirs = suite;
   finding_ = std::move(r);

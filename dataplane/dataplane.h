@@ -83,6 +83,17 @@ struct UnknownEsp {  // the SPI is not ours, or no longer (evidence: anybody may
   conf::IpAddress from;
   std::uint32_t spi;
 };
+// Samples for those who diagnose, a few a second of each worker at most.
+struct Asked {  // a TCP SYN or an echo request left for a host behind the peer, or that host answered an echo
+  TunnelId tunnel;
+  conf::IpAddress host;
+  std::uint16_t port = 0;  // 0: echo
+  bool answered = false;
+};
+struct OutsideSelectors {  // decrypted, and not of its SA's networks
+  TunnelId tunnel;
+  conf::IpAddress source;
+};
 struct LinkChanged {
   std::uint16_t port;
   bool up;
@@ -95,8 +106,8 @@ struct TunnelHealth {  // whether SaSpec::health_host answers through the tunnel
   TunnelId tunnel;
   bool answers;
 };
-using Event = std::variant<Installed, Retired, IkeDatagram, Wanted, PeerMoved, LimitReached, IcmpError, UnknownEsp,
-                           LinkChanged, PortReset, TunnelHealth>;
+using Event = std::variant<Installed, Retired, IkeDatagram, Wanted, PeerMoved, LimitReached, IcmpError, UnknownEsp, Asked,
+                           OutsideSelectors, LinkChanged, PortReset, TunnelHealth>;
 
 // --- what operators see ---------------------------------------------------------------------------
 
@@ -214,6 +225,14 @@ class Dataplane {
   [[nodiscard]] virtual std::vector<PoolStatus> pools() const = 0;
   [[nodiscard]] virtual std::vector<RuleStatus> rules() const = 0;
   [[nodiscard]] virtual std::uint32_t effective_mtu(std::uint32_t spi_out, ChildSlot child) const = 0;  // inner octets
+
+  // What is known of the way to a peer, from asking a host behind it (path_probe.h).
+  struct PathView {
+    std::optional<conf::IpAddress> host;
+    bool answered = false, silent = false;  // the last question was; or was not, three times
+    std::uint16_t found = 0, most = 0;  // outer octets that pass, and that the port takes; found is 0 where not known
+  };
+  [[nodiscard]] virtual PathView path(std::uint32_t /*spi_out*/, ChildSlot /*child*/) const { return {}; }
 
   // One text per drop name, for counters, capture and diagnose.
   static std::string_view drop_text(std::string_view name);

@@ -36,13 +36,13 @@ struct EspContext {
 // What control is to be told of an SA: becomes PeerMoved or LimitReached. Each is said once per SA (a moved
 // peer once per address).
 struct EspNotice {
-  enum class Kind : std::uint8_t { peer_moved, soft_limit, hard_limit };
+  enum class Kind : std::uint8_t { peer_moved, soft_limit, hard_limit, outside_selectors };
   Kind kind;
   Direction direction;
   std::uint32_t spi;
   TunnelId tunnel;
   ChildSlot child;
-  conf::Endpoint from;  // peer_moved only
+  conf::Endpoint from;  // peer_moved: the outer source; outside_selectors: the inner one
 };
 struct EspNotices {
   union {  // not written before it is used: there is one of these on each burst's stack

@@ -232,6 +232,15 @@ bool open_payload(rte_mbuf* m, InboundSa& sa, std::uint8_t* payload, std::uint32
   return merge_ecn(payload, inner.version, outer_traffic_class(m));
 }
 
+// Room is left for what has to be said; this is a sample.
+void tell_outside(const InboundSa& sa, const InnerPacket& inner, EspNotices& notices) {
+  if (notices.count >= kMaxBurst / 2) return;
+  conf::Endpoint from;
+  from.address.family = inner.version == 4 ? conf::Family::v4 : conf::Family::v6;
+  std::memcpy(from.address.octets.data(), inner.source, inner.version == 4 ? 4 : 16);
+  notices.list[notices.count++] = {EspNotice::Kind::outside_selectors, Direction::inbound, sa.spi, sa.tunnel, sa.child, from};
+}
+
 void finish(const EspContext& context, const crypto::EspJob& job, EspInboundOut& out) {
   auto* m = static_cast<rte_mbuf*>(job.user);
   PacketMeta& packet = meta(m);
@@ -253,7 +262,10 @@ void finish(const EspContext& context, const crypto::EspJob& job, EspInboundOut&
   const std::uint32_t octets = job.length - kSpiAndSequence - sa.key.iv_octets;
   InnerPacket inner;
   Drop why{};
-  if (!open_payload(m, sa, payload, octets, inner, why)) return drop(out.drops, m, why);
+  if (!open_payload(m, sa, payload, octets, inner, why)) {
+    if (why == Drop::selector_mismatch) tell_outside(sa, inner, out.notices);
+    return drop(out.drops, m, why);
+  }
   // 11. What is left is the inner packet.
   sa.counters.packets.add();
   sa.counters.bytes.add(inner.total);

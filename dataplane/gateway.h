@@ -70,6 +70,7 @@ class Gateway final : public Dataplane {
   [[nodiscard]] std::vector<PoolStatus> pools() const override;
   [[nodiscard]] std::vector<RuleStatus> rules() const override;
   [[nodiscard]] std::uint32_t effective_mtu(std::uint32_t spi_out, ChildSlot child) const override;
+  [[nodiscard]] PathView path(std::uint32_t spi_out, ChildSlot child) const override;
 
  private:
   struct PoolFree {

@@ -103,6 +103,10 @@ void Gateway::take_notices(Mailbox& mail, const Sink& sink) {
       sink(Event(*moved));
     } else if (const auto* unknown = std::get_if<UnknownEsp>(&item)) {
       sink(Event(*unknown));
+    } else if (const auto* asked = std::get_if<Asked>(&item)) {
+      sink(Event(*asked));
+    } else if (const auto* outside = std::get_if<OutsideSelectors>(&item)) {
+      sink(Event(*outside));
     } else if (const auto* limit = std::get_if<LimitReached>(&item)) {
       tell_limit(*limit, sink);
     }

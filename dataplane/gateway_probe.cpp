@@ -67,6 +67,15 @@ void Gateway::send_probe(const SaRecord& record, const PathProbe::Send& what) {
   command(record.worker, SendOwn{packet.release(), 0});
 }
 
+Dataplane::PathView Gateway::path(std::uint32_t spi_out, ChildSlot child) const {
+  const auto sa = sas_.find(key_of(Direction::outbound, spi_out, child));
+  if (sa == sas_.end()) return {};
+  const auto at = probes_.find({sa->second.local.address, sa->second.remote.address});
+  if (at == probes_.end()) return {};
+  const PathProbe& probe = at->second.probe;
+  return {probe.last_host(), probe.host_answered(), probe.host_silent(), probe.known(), probe.most()};
+}
+
 void Gateway::on_echo_answer(const EchoAnswer& answer) {
   for (auto& [tunnel, watch] : healths_) {
     if (watch.probe.answered(answer.sequence)) next_health_ms_ = now_ms_;

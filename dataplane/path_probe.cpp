@@ -42,6 +42,7 @@ std::optional<PathProbe::Send> PathProbe::tick(std::uint64_t now_ms, std::uint16
   ++asked_;
   next_ms_ = now_ms + kWaitMs;
   sequence_ = ++next_sequence;
+  last_host_ = host_;
   return Send{*host_, size_, sequence_};
 }
 
@@ -53,6 +54,8 @@ void PathProbe::on_silence(std::uint64_t now_ms) {
     case State::greet:
     case State::confirm:  // it is the host that is silent: nothing is known of the path
       host_.reset();
+      answered_ = false;
+      silent_ = true;
       return rest(now_ms, kOtherHostMs);
     case State::top:
       return enter(State::confirm, 0, now_ms);
@@ -73,6 +76,8 @@ void PathProbe::step(std::uint64_t now_ms) {
 
 bool PathProbe::answered(std::uint16_t sequence, const conf::IpAddress& from, std::uint64_t now_ms) {
   if (state_ == State::idle || asked_ == 0 || sequence != sequence_ || !host_ || *host_ != from) return false;
+  answered_ = true;
+  silent_ = false;
   switch (state_) {
     case State::idle:
       return false;
@@ -97,6 +102,9 @@ bool PathProbe::answered(std::uint16_t sequence, const conf::IpAddress& from, st
   return false;
 }
 
-std::optional<std::uint16_t> PathProbe::take_found() { return std::exchange(found_, std::nullopt); }
+std::optional<std::uint16_t> PathProbe::take_found() {
+  if (found_) known_ = *found_;
+  return std::exchange(found_, std::nullopt);
+}
 
 }  // namespace causeway::dataplane

@@ -43,6 +43,13 @@ class PathProbe {
   // What the path was found to carry, once after each finding: the upper bound, where all is well.
   std::optional<std::uint16_t> take_found();
 
+  // --- for those who look ---
+  [[nodiscard]] const std::optional<conf::IpAddress>& last_host() const { return last_host_; }  // asked last
+  [[nodiscard]] bool host_answered() const { return answered_; }  // the last question that was
+  [[nodiscard]] bool host_silent() const { return silent_; }      // or was not, three times, though it was a small one
+  [[nodiscard]] std::uint16_t known() const { return known_; }    // what was found last; 0: nothing yet
+  [[nodiscard]] std::uint16_t most() const { return most_; }
+
  private:
   enum class State : std::uint8_t { idle, greet, top, confirm, search };
   void enter(State state, std::uint16_t size, std::uint64_t now_ms);
@@ -59,6 +66,9 @@ class PathProbe {
   int asked_ = 0;
   std::uint64_t next_ms_ = 0;
   std::optional<std::uint16_t> found_;
+  std::optional<conf::IpAddress> last_host_;
+  bool answered_ = false, silent_ = false;
+  std::uint16_t known_ = 0;
 };
 
 }  // namespace causeway::dataplane

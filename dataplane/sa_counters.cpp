@@ -15,6 +15,11 @@ SaCounters SaCounterBlock::read() const {
   out.too_big = too_big.get();
   out.no_route = no_route.get();
   out.no_neighbor = no_neighbor.get();
+  out.tcp_asked = tcp_asked.get();
+  out.tcp_answered = tcp_answered.get();
+  out.echo_asked = echo_asked.get();
+  out.echo_answered = echo_answered.get();
+  out.own = own.get();
   out.sequence = sequence.get();
   out.last_used_ms = last_used_ms.get();
   return out;
@@ -30,6 +35,11 @@ SaCounters& SaCounters::operator+=(const SaCounters& other) {
   too_big += other.too_big;
   no_route += other.no_route;
   no_neighbor += other.no_neighbor;
+  tcp_asked += other.tcp_asked;
+  tcp_answered += other.tcp_answered;
+  echo_asked += other.echo_asked;
+  echo_answered += other.echo_answered;
+  own += other.own;
   sequence = std::max(sequence, other.sequence);
   last_used_ms = std::max(last_used_ms, other.last_used_ms);
   return *this;

@@ -9,6 +9,7 @@ namespace causeway::dataplane {
 struct SaCounterBlock {
   Counter packets, bytes, sequence, last_used_ms;  // every packet
   Counter icv_failed, replayed, replay_distance, selector_mismatch, too_big, no_route, no_neighbor;
+  Counter tcp_asked, tcp_answered, echo_asked, echo_answered, own;  // questions.h
 
   [[nodiscard]] SaCounters read() const;
 };

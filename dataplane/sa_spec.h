@@ -103,6 +103,9 @@ struct TableSpec {
 struct SaCounters {
   std::uint64_t packets = 0, bytes = 0;  // bytes: inner IP octets
   std::uint64_t icv_failed = 0, replayed = 0, selector_mismatch = 0, too_big = 0, no_route = 0, no_neighbor = 0;
+  // Packets that want an answer, and those that are one (questions.h). Our own probes are neither.
+  std::uint64_t tcp_asked = 0, tcp_answered = 0, echo_asked = 0, echo_answered = 0;
+  std::uint64_t own = 0;  // of the packets: our probes, and what came for this box
   std::uint64_t replay_distance = 0;     // how far behind the highest the worst replayed or late one was
   std::uint64_t sequence = 0;            // inbound: highest authenticated; outbound: last used
   std::uint64_t last_used_ms = 0;        // on the control thread's clock; 0: never

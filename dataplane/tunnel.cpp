@@ -8,6 +8,7 @@
 #include "dataplane/fragment.h"
 #include "dataplane/icmp.h"
 #include "dataplane/ip_header.h"
+#include "dataplane/questions.h"
 #include "dataplane/sa.h"
 #include "dataplane/tcp_mss.h"
 #include "dataplane/worker.h"
@@ -58,7 +59,12 @@ void Worker::on_decrypted(rte_mbuf* m) {
   const NextHop* from = tables_->routes->lookup(ip->family, ip->source);
   if (from != nullptr && from->kind == NextHop::Kind::local) return drop(m, Drop::martian);
   const NextHop* to = tables_->routes->lookup(ip->family, ip->destination);
-  if (to == nullptr || to->kind != NextHop::Kind::local) {
+  const bool own = to != nullptr && to->kind == NextHop::Kind::local;
+  if (own && !to->host)
+    meta(m).sa.inbound->counters.own.add();
+  else
+    note_question(m, *ip, *meta(m).sa.inbound);
+  if (!own) {
     if (ip->protocol == kProtocolTcp) {
       const OutboundSa* back = sas_.find_outbound(meta(m).sa.inbound->child);
       if (back != nullptr && clamp(m, *ip, *back) && hosts_seen_.take(now_ms_))
@@ -97,12 +103,35 @@ void Worker::encrypt_for_child(rte_mbuf* m) {
   if (sa->selectors != nullptr && !covers(*sa, {at<std::uint8_t>(m, 0), rte_pktmbuf_data_len(m)}))
     return drop(m, Drop::no_child_for_selector);
   const auto* octets = at<std::uint8_t>(m, 0);
-  if (octets[octets[0] >> 4 == 4 ? 9 : 6] == kProtocolTcp) {
-    if (const auto ip = read_ip(m, 0); ip) clamp(m, *ip, *sa);
+  const bool v4 = octets[0] >> 4 == 4;
+  const std::uint8_t protocol = octets[v4 ? 9 : 6];
+  if (protocol == kProtocolTcp || protocol == (v4 ? kProtocolIcmp : kProtocolIcmp6)) {
+    if (const auto ip = read_ip(m, 0); ip) {
+      if (protocol == kProtocolTcp) clamp(m, *ip, *sa);
+      note_question(m, *ip, *sa);
+    }
   }
   meta(m).sa.outbound = sa;
   to_encrypt_.push(m);
   if (to_encrypt_.count == kMaxBurst) encrypt();
+}
+
+void Worker::note_question(rte_mbuf* m, const IpHeader& ip, OutboundSa& sa) {
+  if (meta(m).probe) return sa.counters.own.add();
+  const Question what = question(m, ip);
+  count(sa.counters, what);
+  if (what != Question::tcp_asked && what != Question::echo_asked) return;
+  if (!questions_.take(now_ms_)) return;
+  const bool tcp = what == Question::tcp_asked;
+  const std::uint16_t port = tcp ? be16(at<const std::uint8_t>(m, ip.upper + 2U)) : 0;
+  notice(Asked{.tunnel = sa.tunnel, .host = ip.destination_address(), .port = port});
+}
+
+void Worker::note_question(rte_mbuf* m, const IpHeader& ip, InboundSa& sa) {
+  const Question what = question(m, ip);
+  count(sa.counters, what);
+  if (what == Question::echo_answered && questions_.take(now_ms_))
+    notice(Asked{.tunnel = sa.tunnel, .host = ip.source_address(), .answered = true});
 }
 
 // True for a SYN.
@@ -219,7 +248,9 @@ void Worker::remember_way(OutboundSa& sa, const NextHop& hop, const IpHeader& ip
 void Worker::pass_on(const EspNotices& notices) {
   for (std::uint16_t i = 0; i < notices.count; ++i) {
     const EspNotice& n = notices.list[i];
-    if (n.kind == EspNotice::Kind::peer_moved) {
+    if (n.kind == EspNotice::Kind::outside_selectors) {
+      if (outside_.take(now_ms_)) notice(OutsideSelectors{.tunnel = n.tunnel, .source = n.from.address});
+    } else if (n.kind == EspNotice::Kind::peer_moved) {
       notice(PeerMoved{.tunnel = n.tunnel, .spi = n.spi, .from = n.from});
     } else {
       notice(LimitReached{.direction = n.direction,

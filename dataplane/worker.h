@@ -102,6 +102,8 @@ class Worker {
   void decrypt();
   void finish_decrypted(const EspInboundOut& out);
   void on_decrypted(rte_mbuf* m);
+  void note_question(rte_mbuf* m, const IpHeader& ip, OutboundSa& sa);
+  void note_question(rte_mbuf* m, const IpHeader& ip, InboundSa& sa);
   void protect(rte_mbuf* m, const PolicyRule& rule);
   void encrypt_for_child(rte_mbuf* m);
   void encrypt();
@@ -195,6 +197,7 @@ class Worker {
   std::array<TokenBucket, kPuntClasses> punt_limits_;
   TokenBucket icmp_errors_{100, 50}, echo_replies_{20'000, 2'000}, stale_notes_{100, 20}, wanted_{200, 100},
       hosts_seen_{5, 5};
+  TokenBucket questions_{20, 20}, outside_{5, 5};
 };
 
 }  // namespace causeway::dataplane

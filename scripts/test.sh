@@ -8,7 +8,7 @@
 # The last line is "N passed, N failed"; the exit code is 0 only where nothing failed and something passed.
 set -Eeuo pipefail
 
-suites=(unit wire esp interop robust certificates forwarding flood fuzz scale bench clouds page)  # one word adds a suite: see scripts/run-cases for what it consists of
+suites=(unit wire esp interop robust certificates forwarding flood fuzz scale bench clouds diagnose page)  # one word adds a suite: see scripts/run-cases for what it consists of
 
 usage_error() { echo "test.sh: $*" >&2; exit 2; }
 is_suite() { [[ " ${suites[*]} " == *" $1 "* ]]; }
@@ -38,7 +38,7 @@ done
 # Whatever stops the run before the tests is one failure, and the last line says so too.
 stage=start
 trap 'echo "not ok $stage"; echo "0 passed, 1 failed"; exit 1' ERR
-needs_peer() { [[ " ${chosen[*]} " == *" interop "* || " ${chosen[*]} " == *" robust "* || " ${chosen[*]} " == *" clouds "* ]]; }
+needs_peer() { [[ " ${chosen[*]} " == *" interop "* || " ${chosen[*]} " == *" robust "* || " ${chosen[*]} " == *" clouds "* || " ${chosen[*]} " == *" diagnose "* ]]; }
 timed() {
   stage=$1; shift
   local begin=$SECONDS

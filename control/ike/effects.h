@@ -37,6 +37,13 @@ enum class Cause : std::uint8_t {
   peer_refused_authentication, wrong_identity, selectors_refused, selectors_disjoint, invalid_ke, syntax,
   unsupported_critical_payload, no_config_for_peer, certificate, child_refused, expired, resources, replaced, internal,
 };
+// What exactly was seen, where that tells one misconfiguration from another (control/diagnosis). An attempt may show
+// more than one; a Reason keeps what ended it. Kept in files by number (down_history.h), as Cause is: add at the end.
+enum class Symptom : std::uint8_t {
+  none, other_key, unproven, silent_4500, other_version, other_algorithms, refused_first, other_mode, identity_refused,
+  authentication_refused, other_identity, silent, key_exchange_lost, unknown_address, other_selectors,
+  aggressive_hash, quick_hash, other_esp, other_pfs, esp_or_pfs, holds_old_sas, dead, expired, deleted,
+};
 struct Reason {
   Cause cause = Cause::none;
   std::string text;    // one sentence that names the cause and the cure
@@ -44,6 +51,7 @@ struct Reason {
   std::string theirs;  // what the peer offered or sent
   std::vector<std::string> candidates;  // where the protocol hides the cause: ranked, most likely first
   bool first_message = false;  // nothing but a refusal ever came back: the version itself may be the matter
+  Symptom symptom = Symptom::none;
 };
 
 // A pair of ESP SAs as negotiated. Shared between the two install effects; wiped with its last owner.
@@ -118,6 +126,10 @@ struct PhaseOneLost {  // IKEv1: this IKE SA is gone, its children stay with it 
 // Its time is up: another IKE SA is wanted beside it, to take its place. IKEv1: phase 1 ends before long; IKEv2:
 // reauthentication, made before this one is broken.
 struct RenewIke {};
+struct RekeyRefused {  // the peer did not take a new SA in place of one that is there, which serves on
+  Reason reason;
+  ChildSlot child = kNoChild;  // kNoChild: the IKE SA's own
+};
 struct IkeClosed {  // nothing more comes from this IKE SA; its children are gone unless inherited
   Reason reason;
 };
@@ -129,7 +141,7 @@ struct Notice {  // for the log
 
 using Effect = std::variant<Send, SendKeepalive, InstallInbound, UseOutbound, RemoveInbound, RemoveOutbound,
                             EndpointsChanged, IkeEstablished, ChildEstablished, ChildClosed, ChildFailed, NewIkeSa,
-                            ChildrenMoved, PhaseOneLost, RenewIke, IkeClosed, Notice>;
+                            ChildrenMoved, PhaseOneLost, RenewIke, RekeyRefused, IkeClosed, Notice>;
 using Effects = std::vector<Effect>;
 
 }  // namespace causeway::ike

@@ -297,6 +297,8 @@ Reason nothing_common(std::span<const Proposal> ours, std::span<const Proposal> 
   for (const std::string& d : differences) fields += (fields.empty() ? "" : ", ") + d;
   const std::string own = shortened(our_nearest->str()), other = shortened(their_nearest->str());
   const bool esp = our_nearest->protocol == Protocol::esp;
+  const bool only_pfs = esp && differences.size() == 1 && differences.front().starts_with("PFS group");
+  reason.symptom = !esp ? Symptom::other_algorithms : only_pfs ? Symptom::other_pfs : Symptom::other_esp;
   const std::string key = esp ? "esp.proposals" : "ike.proposals";
   reason.text = std::string("no ") + (esp ? "ESP" : "IKE") + " proposal in common; ours " + own + " and theirs " +
                 other + " come nearest and differ in " + shortened(fields) + ": add " + other + " to " + key +

@@ -4,7 +4,13 @@
 
 namespace causeway::ike::reasons {
 
-Reason make(Cause cause, std::string text) { return {cause, std::move(text), {}, {}, {}}; }
+Reason make(Cause cause, std::string text, Symptom symptom) {
+  Reason r;
+  r.cause = cause;
+  r.text = std::move(text);
+  r.symptom = symptom;
+  return r;
+}
 
 std::string seconds(Time t) { return std::to_string((t.count() + 500) / 1000) + " s"; }
 
@@ -42,7 +48,7 @@ Reason wrong_identity(const std::string& peer, bool behind_nat, std::span<const 
   if (behind_nat && (got.type == IdType::ipv4 || got.type == IdType::ipv6)) {
     text += " (it is behind a NAT and says its inside address)";
   }
-  Reason r = make(Cause::wrong_identity, std::move(text));
+  Reason r = make(Cause::wrong_identity, std::move(text), Symptom::other_identity);
   r.ours = wanted;
   r.theirs = id_with_type(got);
   return r;
@@ -50,13 +56,14 @@ Reason wrong_identity(const std::string& peer, bool behind_nat, std::span<const 
 
 Reason expired(std::string what) {
   return make(Cause::expired,
-              std::move(what) + " reached its lifetime and could not be rekeyed: look for refused rekeys in the log");
+              std::move(what) + " reached its lifetime and could not be rekeyed: look for refused rekeys in the log",
+              Symptom::expired);
 }
 
 Reason closed_by_us() { return make(Cause::closed_by_us, "closed by this side"); }
 
 Reason closed_by_peer(const std::string& peer) {
-  return make(Cause::closed_by_peer, "the peer (" + peer + ") closed it: its log says why");
+  return make(Cause::closed_by_peer, "the peer (" + peer + ") closed it: its log says why", Symptom::deleted);
 }
 
 Reason replaced() { return make(Cause::replaced, "replaced by a rekey"); }

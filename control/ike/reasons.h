@@ -11,7 +11,7 @@
 namespace causeway::ike::reasons {
 
 // --- what they are made of ----------------------------------------------------------------------------
-Reason make(Cause cause, std::string text);
+Reason make(Cause cause, std::string text, Symptom symptom = Symptom::none);
 std::string seconds(Time t);                   // "4 s", rounded
 std::string id_with_type(const Identity& id);  // "fqdn vpn.example.com"; "anybody" where any would do
 

@@ -59,6 +59,7 @@ tl::expected<conf::SelectorSet, Reason> narrow(const conf::SelectorSet& ours, co
   if (!common.local.empty() && !common.remote.empty() && has_common_family(common)) return common;
   Reason reason;
   reason.cause = Cause::selectors_disjoint;
+  reason.symptom = Symptom::other_selectors;
   reason.ours = str(ours);
   reason.theirs = str(offered);
   const bool some = !common.local.empty() && !common.remote.empty();
@@ -89,6 +90,7 @@ tl::expected<conf::SelectorSet, Reason> accept_narrowed(const conf::SelectorSet&
   if (!common.local.empty() && !common.remote.empty() && has_common_family(common)) return common;
   Reason reason;
   reason.cause = Cause::selectors_refused;
+  reason.symptom = Symptom::other_selectors;
   reason.ours = str(offered);
   reason.theirs = str(answered);
   reason.text = "the peer answered our traffic selectors " + reason.ours + " with " + reason.theirs +

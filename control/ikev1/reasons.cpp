@@ -48,6 +48,7 @@ ike::Reason refused_first(const Session& s, Notify refusal) {
                                ": set the same ike.proposals on both sides, or give it a connection for our address " +
                                us + " with IKEv1 in " + mode + " mode");
       r.first_message = true;
+      r.symptom = ike::Symptom::refused_first;
       r.ours = ours;
       r.candidates = {"the proposals: nothing of " + ours + " is allowed there",
                       "the peer has no connection for our address " + us,
@@ -61,6 +62,7 @@ ike::Reason refused_first(const Session& s, Notify refusal) {
                            s.peer_name() + " refused the first message with " + name(refusal) +
                                ": its exchange mode is another; set ike.mode to the same on both sides (here it is \"" +
                                mode + "\"), or give it a connection for our address " + us);
+      r.symptom = ike::Symptom::other_mode;
       r.candidates = {"the exchange mode: " + mode + " here",
                       "the peer has no connection for our address or identity: " + identity_cure(s)};
       return r;
@@ -70,7 +72,8 @@ ike::Reason refused_first(const Session& s, Notify refusal) {
                   s.peer_name() + " refused the first message with " + name(refusal) +
                       " though it holds nothing unusual: it does not know us under this address; set its customer "
                       "gateway to the address we leave with (" +
-                      us + (s.nat_us ? ", translated on the way)" : ", unless a NAT translates it)"));
+                      us + (s.nat_us ? ", translated on the way)" : ", unless a NAT translates it)"),
+                  ike::Symptom::unknown_address);
     default:
       return make(ike::Cause::peer_refused_proposal,
                   s.peer_name() + " refused the first message with " + name(refusal) + ": its log says why");
@@ -86,6 +89,7 @@ ike::Reason unproven(const Session& s, ike::Time waited, int sent) {
     ike::Reason r = make(ike::Cause::peer_refused_authentication,
                          s.peer_name() + " refused our identity with " + name(*e.refusal) + ": " + identity_cure(s) +
                              (main ? "; or its connection for us is set to aggressive mode" : ""));
+    r.symptom = ike::Symptom::identity_refused;
     r.candidates = {"our identity: " + identity_cure(s)};
     if (main) r.candidates.push_back("the exchange mode: main here");
     if (psk && !e.same_keys) r.candidates.push_back("the pre-shared key: " + psk_cure());
@@ -114,12 +118,14 @@ ike::Reason unproven(const Session& s, ike::Time waited, int sent) {
   if (s.remote.port == 4500 && !e.on_4500) {
     r = make(ike::Cause::peer_silent, text + "let UDP 4500 pass on the path; else the peer drops a wrong " +
                                           (psk ? "pre-shared key" : "certificate") + " or identity silently");
+    r.symptom = ike::Symptom::silent_4500;
     r.candidates = {"UDP 4500 is filtered"};
   } else {
     r = make(ike::Cause::peer_silent, text + "the peer drops a wrong " + (psk ? "pre-shared key" : "certificate") +
                                           " or identity silently; " +
                                           (psk ? "the key: " + psk_cure() : certificate_cure(s)) +
-                                          "; the identity: " + identity_cure(s));
+                                          "; the identity: " + identity_cure(s),
+             ike::Symptom::unproven);
   }
   r.candidates.push_back(psk ? "the pre-shared key is wrong and the peer says nothing" : certificate_cure(s));
   r.candidates.push_back("our identity is wrong and the peer says nothing: " + identity_cure(s));
@@ -154,7 +160,8 @@ ike::Reason other_mode(const std::string& peer, bool theirs_aggressive) {
               peer + " begins in " + mode_name(theirs_aggressive) + " mode, this side is set to " +
                   mode_name(!theirs_aggressive) + " mode: set " +
                   (theirs_aggressive ? "the peer to main mode (aggressive mode exposes the pre-shared key to guessing)"
-                                     : "ike.mode to the same on both sides"));
+                                     : "ike.mode to the same on both sides"),
+              ike::Symptom::other_mode);
 }
 
 ike::Reason wrong_psk(const Session& s, bool undecryptable) {
@@ -165,7 +172,8 @@ ike::Reason wrong_psk(const Session& s, bool undecryptable) {
                            (undecryptable ? "can make messages that do not decrypt" : "can make its proof wrong") +
                            "; make the content of psk_file " + (file.empty() ? std::string() : "(" + file + ") ") +
                            "and the peer's key the same (ours has " + std::to_string(s.peer.settings->psk.size()) +
-                           " octets), without a space or newline at the end");
+                           " octets), without a space or newline at the end",
+                       s.handshake && s.handshake->aggressive ? ike::Symptom::aggressive_hash : ike::Symptom::other_key);
   return r;
 }
 
@@ -208,7 +216,8 @@ ike::Reason quick_hash(const Session& s) {
   return make(ike::Cause::authentication_failed,
               "a quick mode message of " + s.peer_name() +
                   " decrypts but its hash does not match: the peer hashes other identities (traffic selectors) than it "
-                  "sends, or its keys are out of step; update it or report it to its maker");
+                  "sends, or its keys are out of step; update it or report it to its maker",
+              ike::Symptom::quick_hash);
 }
 
 ike::Reason not_confirmed(const Session& s) {
@@ -223,7 +232,8 @@ ike::Reason selectors(const conf::SelectorSet& ours, const conf::SelectorSet& th
       make(ike::Cause::selectors_disjoint,
            "the peer asks for " + ike::str(theirs) + " (local === remote, seen from here), ours is " + ike::str(ours) +
                ": IKEv1 does not narrow; make local_subnets and remote_subnets mirror the "
-               "peer's exactly, one pair for one child");
+               "peer's exactly, one pair for one child",
+           ike::Symptom::other_selectors);
   r.ours = ike::str(ours);
   r.theirs = ike::str(theirs);
   return r;
@@ -241,7 +251,8 @@ ike::Reason child_refused(const Session& s, const Quick& q, Notify type) {
     case Notify::invalid_id_information:
       r = make(ike::Cause::selectors_refused,
                s.peer_name() + " does not accept our traffic selectors " + ike::str(q.selectors) +
-                   ": mirror local_subnets and remote_subnets exactly on both sides, one pair for one child");
+                   ": mirror local_subnets and remote_subnets exactly on both sides, one pair for one child",
+               ike::Symptom::other_selectors);
       r.ours = ike::str(q.selectors);
       return r;
     case Notify::no_proposal_chosen:
@@ -252,6 +263,7 @@ ike::Reason child_refused(const Session& s, const Quick& q, Notify type) {
                                 : "PFS (none here)") +
                    ", on both sides");
       r.ours = ours;
+      r.symptom = ike::Symptom::esp_or_pfs;
       r.candidates = {"the ESP proposal: nothing of " + ours + " is allowed there",
                       q.agreement ? "the PFS group: ours is " + ike::name(q.agreement->id())
                                   : "the peer wants PFS: name its group in esp.proposals",
@@ -277,12 +289,14 @@ ike::Reason silent(const Session& s, ike::Time waited, int sent) {
                                           seconds(waited) + " (sent " + std::to_string(sent) + ")" +
                                           (e.refusal ? ", but for " + name(*e.refusal) : std::string()) +
                                           ": large datagrams may not pass on the path");
+    r.symptom = ike::Symptom::key_exchange_lost;
     r.candidates = {"large datagrams or IP fragments are lost on the path", "the peer failed: its log says why"};
     return r;
   }
   ike::Reason r =
       make(ike::Cause::peer_silent, "no answer from " + s.remote.str() + " in " + seconds(waited) + ": sent " +
                                         std::to_string(sent) + ", got " + std::to_string(e.received));
+  r.symptom = ike::Symptom::silent;
   r.candidates = {"UDP " + std::to_string(s.remote.port) + " is filtered on the path or at the peer",
                   "the peer has no IKEv1 connection for our address " + s.local.address.str(),
                   "the peer still holds an old SA with us and ignores us: reset the connection there",
@@ -313,7 +327,8 @@ ike::Reason phase1_forgotten(const Session& s, ike::Time waited) {
 ike::Reason dead(const Session& s, ike::Time waited, int sent) {
   return make(ike::Cause::peer_silent, "no answer from " + s.remote.str() + " for " + seconds(waited) + " (asked " +
                                            std::to_string(sent) +
-                                           " times, and no ESP came either): the peer or the path to it is down");
+                                           " times, and no ESP came either): the peer or the path to it is down",
+              ike::Symptom::dead);
 }
 
 }  // namespace causeway::ikev1::reasons

@@ -85,6 +85,7 @@ void reject_refused(Session& s, const Task& task, const ChildOffer& offer, ike::
   Child* old = s.child_by_inbound(task.spi);
   if (old == nullptr || old->replaced_by != 0) return;
   step.warn("a rekey was refused, the old keys serve until their lifetime ends: " + reason.text);
+  step.out.emplace_back(ike::RekeyRefused{reason, old->sa->child});
   old->rekey_failure = std::move(reason);
   if (type == ike::NotifyType::no_additional_sas) {
     s.no_more_children = true;

@@ -58,6 +58,7 @@ ike::Reason pfs_refused(const Session& s, const ChildOffer& offer) {
                            " took the ESP algorithms at first and refuses them now, with PFS: only the PFS"
                            " group can differ, ours is " +
                            group + ". Set the group of esp.proposals to the peer's, or pfs to what it has");
+  r.symptom = ike::Symptom::other_pfs;
   r.ours = ike::str(offer.proposals);
   return r;
 }
@@ -72,6 +73,7 @@ ike::Reason init_refused(const Session& s, ike::NotifyType type) {
                              " refused us with UNSUPPORTED_CRITICAL_PAYLOAD though nothing we sent is critical:"
                              " it does not know us under the address it sees. We send from " +
                              ours + "; set the customer gateway in its console to the public address of that");
+    r.symptom = ike::Symptom::unknown_address;
     r.ours = ours;
     return r;
   }
@@ -85,6 +87,7 @@ ike::Reason init_refused(const Session& s, ike::NotifyType type) {
   r.text = s.peer_name() + " refused our IKE proposal " + ike::str(s.peer.ike) +
            ": set the same ike.proposals on both sides; else it has no connection for our address " + ours +
            ", or only one for IKEv1";
+  r.symptom = ike::Symptom::refused_first;
   r.ours = ike::str(s.peer.ike);
   r.candidates = {"the proposals: nothing of " + r.ours + " is allowed there",
                   "the peer has no connection for our address " + ours,
@@ -102,7 +105,8 @@ ike::Reason malformed(const Session& s, const std::string& what) {
 ike::Reason foreign_group(const Session& s, crypto::KeyExchange wanted) {
   ike::Reason r =
       make(ike::Cause::invalid_ke, s.peer_name() + " wants the key exchange " + ike::name(wanted) +
-                                       ", which ike.proposals does not offer: add it here or choose another there");
+                                       ", which ike.proposals does not offer: add it here or choose another there",
+                       ike::Symptom::other_algorithms);
   r.ours = ike::str(s.peer.ike);
   r.theirs = ike::name(wanted);
   return r;
@@ -142,7 +146,8 @@ ike::Reason wrong_psk(const Session& s, const Peer& peer) {
               "the pre-shared key of " + s.id_remote.str() +
                   " is not ours: all else agreed, so make the content of psk_file " +
                   (peer.config().psk_file.empty() ? std::string() : "(" + peer.config().psk_file + ") ") +
-                  "and the peer's key the same, without a space or newline at the end");
+                  "and the peer's key the same, without a space or newline at the end",
+              ike::Symptom::other_key);
 }
 
 ike::Reason wrong_identity(const Session& s, std::span<const Peer> expected, const ike::Identity& got) {
@@ -210,6 +215,7 @@ ike::Reason peer_refused(const Session& s, ike::NotifyType type) {
   switch (type) {
     case ike::NotifyType::authentication_failed: {
       ike::Reason r = make(ike::Cause::peer_refused_authentication, {});
+      r.symptom = ike::Symptom::authentication_refused;
       r.candidates = refusal_candidates(s);
       r.text =
           s.peer_name() + " refused our authentication; IKEv2 does not say why. Most likely " + r.candidates.front();
@@ -218,7 +224,8 @@ ike::Reason peer_refused(const Session& s, ike::NotifyType type) {
     }
     case ike::NotifyType::no_proposal_chosen: {
       ike::Reason r = make(ike::Cause::peer_refused_proposal,
-                           s.peer_name() + " refused our ESP proposal: set the same esp.proposals on both sides");
+                           s.peer_name() + " refused our ESP proposal: set the same esp.proposals on both sides",
+                           ike::Symptom::other_esp);
       r.ours = ike::str(s.peer.esp);
       return r;
     }
@@ -235,7 +242,8 @@ ike::Reason child_refused(const Session& s, const ChildOffer& offer, ike::Notify
     case ike::NotifyType::single_pair_required:
       r = make(ike::Cause::selectors_refused, s.peer_name() + " does not accept our traffic selectors " +
                                                   ike::str(offer.selectors) +
-                                                  ": mirror local_subnets and remote_subnets exactly on both sides");
+                                                  ": mirror local_subnets and remote_subnets exactly on both sides",
+               ike::Symptom::other_selectors);
       r.ours = ike::str(offer.selectors);
       return r;
     case ike::NotifyType::no_proposal_chosen:
@@ -243,7 +251,8 @@ ike::Reason child_refused(const Session& s, const ChildOffer& offer, ike::Notify
       if (offer.replaces != 0 && offer.agreement) return pfs_refused(s, offer);
       r = make(ike::Cause::peer_refused_proposal,
                "phase 1 is good, but " + s.peer_name() + " refused our ESP proposal " + ike::str(offer.proposals) +
-                   ": set the same esp.proposals" + (offer.agreement ? " and pfs" : "") + " on both sides");
+                   ": set the same esp.proposals" + (offer.agreement ? " and pfs" : "") + " on both sides",
+               offer.agreement ? ike::Symptom::esp_or_pfs : ike::Symptom::other_esp);
       r.ours = ike::str(offer.proposals);
       return r;
     case ike::NotifyType::no_additional_sas:
@@ -257,11 +266,18 @@ ike::Reason child_refused(const Session& s, const ChildOffer& offer, ike::Notify
   }
 }
 
+ike::Reason ike_rekey_refused(const Session& s, ike::NotifyType type) {
+  return make(ike::Cause::peer_refused_proposal,
+              s.peer_name() + " refused to rekey the IKE SA: " + ike::name(type) +
+                  ": set ike.proposals, and what the peer allows at a rekey, to the same on both sides");
+}
+
 ike::Reason silent(const Session& s, ike::Time waited, int sent) {
   const std::string who = s.remote.str();
   if (s.stage == Stage::established || s.stage == Stage::closing) {
     return make(ike::Cause::peer_silent, "no answer from " + who + " for " + seconds(waited) + " (asked " +
-                                             std::to_string(sent) + " times): the peer or the path to it is down");
+                                             std::to_string(sent) + " times): the peer or the path to it is down",
+                ike::Symptom::dead);
   }
   const Evidence& e = s.evidence;
   if (s.stage == Stage::init_sent && e.refusal) return init_refused(s, *e.refusal);
@@ -269,6 +285,7 @@ ike::Reason silent(const Session& s, ike::Time waited, int sent) {
   if (s.stage == Stage::init_sent) {
     ike::Reason r = make(ike::Cause::peer_silent, "no answer from " + who + " in " + seconds(waited) + ": sent " +
                                                       std::to_string(sent) + ", got " + std::to_string(e.received));
+    r.symptom = ike::Symptom::silent;
     r.candidates = {"UDP 500 is filtered on the path or at the peer",
                     "the peer has no connection for our address " + s.local.address.str(),
                     "the peer's address is not " + s.remote.address.str()};
@@ -290,6 +307,7 @@ ike::Reason silent(const Session& s, ike::Time waited, int sent) {
               ? ": let UDP 4500 pass on the path; else the peer drops a wrong pre-shared key or identity silently"
               : ": the peer drops a wrong pre-shared key or identity silently, or large datagrams are lost";
   ike::Reason r = make(ike::Cause::peer_silent, std::move(text));
+  r.symptom = s.remote.port == 4500 ? ike::Symptom::silent_4500 : ike::Symptom::unproven;
   r.candidates = {"UDP " + std::to_string(s.remote.port) + " is filtered",
                   "the pre-shared key or an identity is wrong and the peer says nothing"};
   return r;

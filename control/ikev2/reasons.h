@@ -45,6 +45,9 @@ ike::Reason child_refused(const Session& s, const ChildOffer& offer, ike::Notify
 
 // --- silence -------------------------------------------------------------------------------------------
 // No usable answer until we gave up, with whatever evidence came in meanwhile.
+// Of a new IKE SA in place of one that is there.
+ike::Reason ike_rekey_refused(const Session& s, ike::NotifyType type);
+
 ike::Reason silent(const Session& s, ike::Time waited, int sent);
 
 }  // namespace causeway::ikev2::reasons

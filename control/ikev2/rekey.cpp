@@ -90,8 +90,9 @@ void on_refusal(Session& s, Pending done, const ike::NotifyPayload& error, Step&
     if (task.refused >= kTemporaryFailures) return close_politely(s, reasons::out_of_step(s), step);
     return retry_later(s, task, step);
   }
-  step.warn(s.peer_name() + " refused to rekey the IKE SA: " + ike::name(error.type) +
-            "; it serves until its lifetime ends");
+  ike::Reason reason = reasons::ike_rekey_refused(s, error.type);
+  step.warn(reason.text + "; it serves until its lifetime ends");
+  step.out.emplace_back(ike::RekeyRefused{std::move(reason)});
   task.group = crypto::KeyExchange::none;
   task.not_before = step.now + kRefusedRekeyWait;
   add_task(s, task);

@@ -9,7 +9,7 @@
 # Addresses, identities, suites, selectors and roles stay as they are: the lab takes the example's.
 
 . "$(dirname "${BASH_SOURCE[0]}")/../support/scenario.sh"
-. "$(dirname "${BASH_SOURCE[0]}")/_ikev1.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/../support/strongswan_ikev1.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/../interop/_stream.sh"
 
 # What a scenario says about its cloud, beside the lab's variables:

@@ -3,7 +3,7 @@
 # itself. And its relatives: a path that loses IKE alone, and a peer that holds an old phase 2 and ignores us. The peer
 # is the scripted one (test/support/ikev1_peer.py) where strongSwan cannot do it.
 set -euo pipefail
-. "$(dirname "$0")/_rows.sh"
+. "$(dirname "$0")/../support/rows.sh"
 VERSION=1 START=now
 IKE_PROPOSALS=aes128-sha1-modp1024 ESP_PROPOSALS=aes128-sha1-modp1024
 LEGACY='legacy = true;'
@@ -63,6 +63,7 @@ wrong_way_round() {
   TUNNEL_EXTRA="$LEGACY role = \"initiator\";" START=now ours
   spawn hostb background ping -n -i 0.2 10.10.1.2  # ESP for SAs that we lost
   says 'holds an old phase 2.*(reset|console)' 'pre-shared'
+  is "what diagnose says" "$(ctl_json gwa 'j["verdict"]' diagnose net)" A1
   step "the peer is reset"
   tell forget-children
   expect "it comes up by itself" wait_for 70 tunnel_is gwa established

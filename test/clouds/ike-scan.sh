@@ -2,7 +2,7 @@
 # What a scanner learns of us: nothing from an address that no tunnel allows; from an allowed one no hash of the
 # pre-shared key to guess against and no version, only the vendor IDs of features in use. Judged by ike-scan.
 set -euo pipefail
-. "$(dirname "$0")/_rows.sh"
+. "$(dirname "$0")/../support/rows.sh"
 VERSION=1 START="wait"
 IKE_PROPOSALS=aes128-sha1-modp1024 ESP_PROPOSALS=aes128-sha1
 TUNNEL_EXTRA='legacy = true;' ESP_EXTRA='pfs = false;'

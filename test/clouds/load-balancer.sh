@@ -24,6 +24,7 @@ begin() {
   expect "established" wait_for 15 tunnel_is gwa established
 }
 encap_is() { [[ $(ctl_json gwa 'j["tunnels"][0]["children"][0]["encap"]' status) == "$1" ]]; }
+diagnosed() { ctl_json gwa 'j["verdict"]' diagnose "$(ctl_json gwa 'j["tunnels"][0]["name"]' status)"; }
 flows() { in_ns hosta ping -n -q -c 1 -W 1 172.17.113.228 >/dev/null; }
 
 # The gateway's own probes are in the tunnel too, so packets cannot be counted here: pings both ways are.
@@ -55,6 +56,7 @@ swallows_esp() {
   expect "pings from our side" in_ns hosta ping -n -q -c 10 -i 0.1 -W 2 172.17.113.228
   matches "what status says" "$(ctl gwa --json status)" '[Pp]rotocol 50|ESP'
   matches "the log" "$(<"$STATE/gwa-causewayd.out")" 'UDP'
+  is "what diagnose says" "$(diagnosed)" L1
   rekeys_under_pings
   expect "still in UDP" encap_is udp
   in_ns wan nft delete table ip middlebox
@@ -71,6 +73,7 @@ s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 for i in range(200): s.sendto(b"log", ("172.17.113.228", 5140)); time.sleep(0.1)'
   in_ns hostb nft delete table ip quiet
   expect "still native" encap_is native
+  is "what diagnose says" "$(diagnosed)" healthy
   is "IKE SAs begun" "$(sw gwb --list-sas | grep -c '^peer: ')" 1
 }
 

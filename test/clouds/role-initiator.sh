@@ -3,7 +3,7 @@
 # lives, and one that does not is called anew. What the peer begins inside a live SA is served. And DPD in every order of its
 # payloads, by the scripted peer.
 set -euo pipefail
-. "$(dirname "$0")/_rows.sh"
+. "$(dirname "$0")/../support/rows.sh"
 IKE_PROPOSALS=aes256-sha256-modp2048 ESP_PROPOSALS=aes256-sha256 SWAN_ESP=aes256-sha256 START=now
 
 dropped() { ctl_json gwa 'j["control"]["ike_role_dropped"]' counters; }

@@ -4,7 +4,7 @@
 set -euo pipefail
 . "$(dirname "$0")/../support/scenario.sh"
 . "$(dirname "$0")/../support/scripted_peer.sh"
-. "$(dirname "$0")/_ikev1.sh"
+. "$(dirname "$0")/../support/strongswan_ikev1.sh"
 
 # meets PEER INITIATOR IKE ESP [OPTIONS]: strongSwan (udp or native) at gateway A, the script at gateway B
 meets() {

@@ -50,6 +50,19 @@ class FakeBackend final : public AdminBackend {
                               {{"ike_version", "IKE version", false, "IKEv2"}, {"dpd", "DPD", true, "on"}},
                               {"publish the routes"}};
   }
+  [[nodiscard]] tl::expected<diagnosis::Verdict, Outcome> diagnose(std::string_view tunnel,
+                                                                   conf::Language language) const override {
+    diagnosis::Verdict v;
+    v.tunnel = tunnel;
+    v.row = "D9";
+    v.certain = false;
+    v.others = {"D10"};
+    v.text = language == conf::Language::chinese ? "算法不一致" : "the algorithms differ";
+    v.evidence = {"ours: aes256", "theirs: aes128"};
+    v.cure_here = "set esp.proposals";
+    v.cure_there = "set the IPsec algorithms";
+    return v;
+  }
   [[nodiscard]] std::vector<LogLine> log() const override { return lines; }
   [[nodiscard]] std::uint64_t log_written() const override { return lines.size(); }
   void up(std::string_view tunnel, Done done) override { order("up " + std::string(tunnel), std::move(done)); }
@@ -57,6 +70,9 @@ class FakeBackend final : public AdminBackend {
   void rekey(std::string_view tunnel, RekeyWhat what, std::string_view child, Done done) override {
     const char* name = what == RekeyWhat::ike ? "ike" : what == RekeyWhat::child ? "child " : "all";
     order("rekey " + std::string(tunnel) + " " + name + std::string(child), std::move(done));
+  }
+  void rehearse(std::string_view tunnel, bool sure, Done done) override {
+    order("rehearse " + std::string(tunnel) + (sure ? " sure" : ""), std::move(done));
   }
   void write(const std::string& text) {
     lines.push_back({std::chrono::system_clock::time_point(std::chrono::milliseconds(1'769'850'487'123)), "info",

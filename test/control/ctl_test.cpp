@@ -119,7 +119,7 @@ TEST_CASE("the manual has every command that causewayctl offers") {
     INFO(name);
     CHECK(manual.find(".It Cm " + name) != std::string::npos);
   }
-  CHECK(commands == 12);
+  CHECK(commands == 14);
 }
 
 TEST_CASE("causewayctl up waits for the tunnel, for no longer than it was told, or not at all") {
@@ -266,6 +266,28 @@ TEST_CASE("units are those that people read") {
   CHECK(seconds_text(7200) == "2 h");
   CHECK(seconds_text(25500) == "7 h 5 min");
   CHECK(seconds_text(3 * 86400 + 4 * 3600) == "3 d 4 h");
+}
+
+TEST_CASE("causewayctl diagnose prints verdict, evidence and cures, in either language; rehearse asks first") {
+  World world;
+  Run run = world.run({"diagnose", "hangzhou"});
+  CHECK(run.code == 0);
+  CHECK(run.out.find("hangzhou: D9\nthe algorithms differ\n") != std::string::npos);
+  CHECK(run.out.find("seen: theirs: aes128") != std::string::npos);
+  CHECK(run.out.find("cure there: set the IPsec algorithms") != std::string::npos);
+  run = world.run({"diagnose", "hangzhou", "--lang", "zh"});
+  CHECK(run.out.find("算法不一致") != std::string::npos);
+  run = world.run({"--json", "diagnose", "hangzhou"});
+  CHECK(run.out.find(R"({"tunnel":"hangzhou","verdict":"D9","certain":false,"others":["D10"],"text":"the algorithms differ")") == 0);
+  CHECK(run.out.find(R"("cure_here":"set esp.proposals","cure_there":"set the IPsec algorithms"})") != std::string::npos);
+  CHECK(world.run({"diagnose", "nowhere"}).code == 4);
+  CHECK(world.run({"diagnose", "hangzhou", "--lang", "fr"}).code == 2);
+  CHECK(world.run({"diagnose"}).code == 2);
+
+  world.backend.at_once = Outcome{Outcome::Code::done, "passed"};
+  CHECK(world.run({"rehearse", "hangzhou"}).code == 0);
+  CHECK(world.run({"rehearse", "hangzhou", "--yes"}).code == 0);
+  CHECK(world.backend.orders == std::vector<std::string>{"rehearse hangzhou", "rehearse hangzhou sure"});
 }
 
 TEST_CASE("causewayctl console prints field by field, from the daemon or from a file, and says what is unverified") {

@@ -3,7 +3,7 @@
 # liveness, rekeys of both phases by either side, DELETEs, and phase 2 that outlives phase 1.
 set -euo pipefail
 . "$(dirname "$0")/_strongswan.sh"
-. "$(dirname "$0")/../clouds/_ikev1.sh"
+. "$(dirname "$0")/../support/strongswan_ikev1.sh"
 . "$(dirname "$0")/../support/certificate_lab.sh"
 
 # ours MODE PFS: our side of the tunnel

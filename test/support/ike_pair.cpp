@@ -275,6 +275,7 @@ void IkePair::carry_out(Side& side, ike::Effects& effects) {
                      side.renew = true;
                    },
                    [&](ike::RenewIke&) { side.renew = true; },
+                   [&](ike::RekeyRefused&) {},
                    [&](ike::IkeClosed& e) {
                      write(side, "IKE SA closed: " + e.reason.text);
                      side.ike_closed.push_back(e.reason);

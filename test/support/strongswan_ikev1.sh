@@ -1,4 +1,4 @@
-# _ikev1.sh - sourced by scenarios: strongSwan's side of a tunnel in IKEv1, from the lab's variables.
+# strongswan_ikev1.sh - sourced by scenarios: strongSwan's side of a tunnel in IKEv1, from the lab's variables.
 # shellcheck shell=bash disable=SC2034,SC2154
 
 # Shell variables of strongswan_ikev1, beside those of the lab:

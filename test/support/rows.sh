@@ -1,13 +1,14 @@
-# _rows.sh - sourced by diagnosis-*.sh: one failure after the other, and what down_reason says of it.
+# rows.sh - sourced by scenarios: one failure between gateways after the other, and what our side says of it.
 # shellcheck shell=bash disable=SC2034,SC2154
 
-. "$(dirname "${BASH_SOURCE[0]}")/../support/scenario.sh"
-. "$(dirname "${BASH_SOURCE[0]}")/../support/scripted_peer.sh"
-. "$(dirname "${BASH_SOURCE[0]}")/_ikev1.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/scenario.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/scripted_peer.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/strongswan_ikev1.sh"
 
 # ours EXTRA...: our side for IKE version $VERSION (and IKE_MODE), with more lines for the tunnel
 ours() {
   TUNNEL_EXTRA="${TUNNEL_EXTRA:-} ${*:-}"
+  rm -f "$STATE/gwa/history"  # of the row before
   causeway_config gwa
   sed -i "s/version = 2;/version = $VERSION; mode = \"${IKE_MODE:-main}\";/; s/tries = 4/tries = ${DPD_TRIES:-4}/" "$STATE/gwa/causeway.conf"
   causeway_start gwa
