@@ -212,7 +212,7 @@ void refuse(const ike::Datagram& request, const ike::Header& header, Notify type
 std::optional<Inbound> first_message(const ike::Datagram& request, Step& step) {
   const auto header = ike::parse_header(request.bytes);
   if (!header || header->major != 1 || header->initiator_spi == 0 || header->responder_spi != 0 ||
-      header->message_id != 0 || header->flags != 0) {
+      header->message_id != 0 || (header->flags & ike::flag::v1_encryption) != 0) {
     return std::nullopt;
   }
   if (header->exchange != ike::Exchange::v1_main && header->exchange != ike::Exchange::v1_aggressive) {

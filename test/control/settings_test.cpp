@@ -153,6 +153,32 @@ TEST_CASE("Every tunnel that cannot be prepared is named, with its line") {
   CHECK(prepared.error()[1].find("second") != std::string::npos);
 }
 
+TEST_CASE("Main mode with remote any chooses its key by address alone: two different ones are refused") {
+  const auto two = [](int version, conf::IkeMode mode, const char* other_key) {
+    Ready r;
+    conf::Tunnel& first = r.config.tunnels[0];
+    first.ike.version = version;
+    first.ike.mode = mode;
+    first.ike.proposals = {version == 1 ? "aes128-sha256-modp2048" : "aes256gcm16-prfsha384-ecp384"};
+    first.remote = "any";
+    conf::Tunnel second = first;
+    second.name = "second";
+    second.line = 77;
+    second.remote_id = "branch.example.com";
+    second.psk_file = r.directory.write("second.psk", other_key, kPrivate);
+    r.config.tunnels.push_back(second);
+    const auto prepared = prepare(r.config, {});
+    return prepared ? std::vector<std::string>{} : prepared.error();
+  };
+  const auto refused = two(1, conf::IkeMode::main, "a key of its own, long enough as well\n");
+  REQUIRE(refused.size() == 1);
+  CHECK(refused[0].find("t.conf:77: tunnels.second.psk_file: main mode chooses its key by the peer's address") == 0);
+  CHECK(refused[0].find("hangzhou") != std::string::npos);
+  CHECK(two(1, conf::IkeMode::main, "a key that is long enough to pass\n").empty());
+  CHECK(two(1, conf::IkeMode::aggressive, "a key of its own, long enough as well\n").empty());
+  CHECK(two(2, conf::IkeMode::main, "a key of its own, long enough as well\n").empty());
+}
+
 TEST_CASE("Proposals are judged by what their algorithms are") {
   conf::Tunnel tunnel;
   using Kind = conf::ProposalKind;
