@@ -16,7 +16,7 @@ struct Header {
   bool from_initiator = false;  // IKEv2 only
 };
 
-constexpr std::size_t kBeginningAtOnce = 64;  // tunnels that connect for the first time
+constexpr std::ptrdiff_t kBeginningAtOnce = 64;  // tunnels that connect for the first time
 constexpr int kBegunInAStep = 16;             // their key exchanges keep others waiting no longer than a millisecond
 constexpr std::size_t kMaxSources = 4096;
 constexpr std::uint32_t kBegunASecond = 50;  // IKE SAs that others may begin on the long run: each costs a key exchange
@@ -59,11 +59,14 @@ void Gateway::begin(Time now, Actions& out) {
   begin_more(now, out);
 }
 
-// A thousand tunnels that begin in one moment overrun their peers, their own queues, and each other's answers.
+// A thousand tunnels that begin in one moment overrun their peers, their own queues, and each other's answers. Those
+// whose peer asked for a cookie wait a while before they come with it, and keep nobody waiting.
 void Gateway::begin_more(Time now, Actions& out) {
   if (to_begin_.empty() && beginning_.empty()) return;
   std::erase_if(beginning_, [&](ike::TunnelId id) { return !tunnels_[id]->connecting(); });
-  for (int n = 0; n < kBegunInAStep && !to_begin_.empty() && beginning_.size() < kBeginningAtOnce; ++n) {
+  if (to_begin_.empty()) return;
+  auto busy = std::ranges::count_if(beginning_, [&](ike::TunnelId id) { return !tunnels_[id]->pauses(); });
+  for (int n = 0; n < kBegunInAStep && !to_begin_.empty() && busy < kBeginningAtOnce; ++n, ++busy) {
     const ike::TunnelId id = to_begin_.front();
     to_begin_.pop_front();
     tunnels_[id]->take_turn(now, out);

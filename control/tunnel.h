@@ -138,6 +138,7 @@ class Tunnel {
   [[nodiscard]] bool idle() const { return ikes_.empty(); }
   [[nodiscard]] bool waits_its_turn() const { return waits_its_turn_; }
   [[nodiscard]] bool connecting() const;  // an attempt of ours is on its way
+  [[nodiscard]] bool pauses() const;      // and waits by choice
   [[nodiscard]] std::optional<ike::IkeStatus> ike_status() const;  // of the IKE SA that matters most
   [[nodiscard]] std::vector<LiveChild> live_children() const;      // the one in use of each child that is up
   [[nodiscard]] std::vector<LiveChild> receiving_children() const;  // every one that is installed inbound

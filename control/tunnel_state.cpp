@@ -124,6 +124,10 @@ bool Tunnel::connecting() const {
   });
 }
 
+bool Tunnel::pauses() const {
+  return std::any_of(ikes_.begin(), ikes_.end(), [](const auto& entry) { return entry.second.sa->pauses(); });
+}
+
 const Tunnel::Ike* Tunnel::best() const {
   const Ike* best = nullptr;
   const auto rank = [](const Ike& i) { return std::tuple(i.established, !i.headless, i.ours, i.since); };

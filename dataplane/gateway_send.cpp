@@ -123,7 +123,7 @@ std::vector<PacketPtr> Gateway::datagrams_v6(const conf::Endpoint& local, const 
 void Gateway::route_out(PacketPtr packet, const NextHop& hop, const conf::IpAddress& destination) {
   const conf::IpAddress& neighbor = hop.kind == NextHop::Kind::gateway ? hop.gateway : destination;
   NeighborCache::Effects effects;
-  neighbors_.hold(hop.port, neighbor, {std::move(packet), ports_[hop.port]->owner_of_queue(0)}, now_ms_, effects);
+  neighbors_.hold(hop.port, neighbor, {std::move(packet), ports_[hop.port]->owner_of_queue(0), true}, now_ms_, effects);
   neighbors_.used(hop.port, neighbor, now_ms_, effects);
   apply(std::move(effects));
 }

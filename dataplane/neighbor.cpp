@@ -59,14 +59,16 @@ void NeighborCache::hold(std::uint16_t port, const conf::IpAddress& address, Hel
     case State::failed:
       ++out.no_neighbor;
       return;
-    case State::incomplete:
-      if (entry.held.size() >= limits_.held_per_neighbor || held_ >= limits_.held_in_all) {
+    case State::incomplete: {
+      const std::size_t most = held.own ? limits_.own_per_neighbor : limits_.held_per_neighbor;
+      if (entry.held.size() >= most || held_ >= limits_.held_in_all) {
         ++out.queue_full;
         return;
       }
       entry.held.push_back(std::move(held));
       ++held_;
       return;
+    }
     default: {  // answered while the packet was under way to us
       Release release{port, entry.mac, {}};
       release.packets.push_back(std::move(held));

@@ -27,6 +27,7 @@ class NeighborCache {
   struct Limits {
     std::size_t entries = 4096;          // that an answer or a packet may create
     std::size_t held_per_neighbor = 16;  // packets that wait
+    std::size_t own_per_neighbor = 256;  // of ours: all tunnels of a router that just started begin at once
     std::size_t held_in_all = 512;
   };
   static constexpr std::uint64_t kReachableMs = 30'000, kForgetMs = 600'000, kAskMs = 1'000, kFailedMs = 3'000;
@@ -35,6 +36,7 @@ class NeighborCache {
   struct Held {
     PacketPtr packet;
     std::uint16_t worker = 0;  // that punted it, and is to send it: order within a flow holds
+    bool own = false;          // the control thread made it
   };
   // What the caller is to do, in order.
   struct Ask {

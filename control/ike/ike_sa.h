@@ -121,6 +121,9 @@ class IkeSa {
   // has the same peer, and will close itself. Whether it did.
   virtual bool inherit(IkeSa& /*older*/, Time /*now*/, Effects& /*out*/) { return false; }
 
+  // It waits by choice, not for an answer: others may begin meanwhile.
+  [[nodiscard]] virtual bool pauses() const { return false; }
+
   [[nodiscard]] virtual TunnelId tunnel() const = 0;          // the one chosen so far; may change until authenticated
   [[nodiscard]] virtual std::uint64_t local_spi() const = 0;  // by which datagrams find it
   [[nodiscard]] virtual bool owns_reply_to(std::uint64_t initiator_spi, const conf::Endpoint& remote) const = 0;

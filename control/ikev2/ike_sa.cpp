@@ -64,6 +64,9 @@ class Ikev2Sa final : public ike::IkeSa {
     ikev2::tick(session_, step);
   }
   [[nodiscard]] std::optional<ike::Time> deadline() const override { return ikev2::deadline(session_); }
+  [[nodiscard]] bool pauses() const override {  // before it follows a wish for a cookie: see on_notify() of ike_sa_init
+    return session_.stage == Stage::init_sent && session_.handshake && session_.handshake->asked_cookie;
+  }
 
   void settings_changed(std::shared_ptr<const ike::PeerSettings> settings) override {
     session_.peer.settings = std::move(settings);

@@ -51,6 +51,24 @@ struct Lab {
 
 }  // namespace
 
+TEST_CASE("Packets of the box itself wait where those of others no longer may, up to a bound of their own") {
+  Lab lab({.held_per_neighbor = 2, .own_per_neighbor = 5});
+  const auto own = [&lab] {
+    lab.last = {};
+    lab.cache.hold(0, kA, {PacketPtr(rte_pktmbuf_alloc(lab.pool.get())), 0, true}, 100, lab.last);
+    return lab.last.queue_full;
+  };
+  lab.packet(kA, 100);
+  lab.packet(kA, 100);
+  lab.packet(kA, 100);
+  CHECK(lab.last.queue_full == 1);
+  for (int i = 0; i < 3; ++i) CHECK(own() == 0);
+  CHECK(own() == 1);
+  lab.answer(kA, kMac, 101);
+  REQUIRE(lab.last.release.size() == 1);
+  CHECK(lab.last.release[0].packets.size() == 5);
+}
+
 TEST_CASE("The first packet asks, waits, and leaves with the others, in order, when the answer comes") {
   Lab lab;
   lab.packet(kA, 100, 1);
