@@ -188,9 +188,9 @@ void Tunnel::on_child_failed(Ike& ike, const ike::ChildFailed& e, Time now, Acti
     }
   }
   traffic_wanted_ = false;
-  if (ike.ours && !ike.had_child) {  // nothing to keep it for: all is tried anew
+  if (ike.ours && !ike.had_child) {  // nothing to keep it for: all is tried anew, after a while
     ike.useless = true;
-    ++failures_;
+    retry_at_ = now + backoff(++failures_);
   }
   give_reason(e.reason, now, out);
 }

@@ -124,6 +124,32 @@ TEST_CASE("A tunnel that fails is retried for ever, each wait about twice the on
   }
 }
 
+TEST_CASE("A first child that is refused is asked for again after a wait like that after any failure") {
+  Bench b(settings());
+  b.tunnel.begin(b.now, b.out), b.tunnel.take_turn(b.now, b.out);
+  double expected = 1000;
+  for (std::uint64_t i = 1; i <= 12; ++i) {
+    REQUIRE(b.fake.alive.size() == 1);
+    FakeIke& sa = b.last();
+    sa.closes_at_once = false;
+    ike::Effects refused;
+    refused.push_back(ike::IkeEstablished{});
+    refused.push_back(ike::ChildFailed{0, {Cause::child_refused, "the peer refused the child", "", "", {}}});
+    const Time failed = b.now;
+    b.happen(sa, std::move(refused));
+    CHECK(sa.calls.back() == "close");
+    CHECK(b.tunnel.counts().attempts == i);  // not while the one without a child is on its way out, either
+    b.happen(sa, end(Cause::closed_by_us, "closed"));
+    const auto next = b.tunnel.deadline();
+    REQUIRE(next);
+    const auto wait = static_cast<double>((*next - failed).count());
+    CHECK(wait >= expected * 0.74);
+    CHECK(wait <= expected * 1.26);
+    expected = std::min(expected * 2, 60000.0);
+    b.run_until(*next);
+  }
+}
+
 TEST_CASE("Two seeds give two jitters") {
   std::vector<Time> waits;
   for (std::uint64_t seed = 1; seed <= 4; ++seed) {
