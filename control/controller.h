@@ -145,6 +145,7 @@ class Controller final : public ike::Environment, public AdminBackend {
   std::vector<TrafficWatch> traffic_;         // by tunnel
   std::vector<std::uint64_t> falls_kept_;     // of Tunnel::fallen(), by tunnel
   DownHistory history_;
+  Time next_save_{0};
 };
 
 }  // namespace causeway::control

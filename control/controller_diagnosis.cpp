@@ -70,7 +70,9 @@ void Controller::keep_falls() {
                                     fall->by_command, fall->reason.cause, fall->reason.symptom, fall->reason.text});
     }
   }
+  if (!history_.unsaved() || now_ < next_save_) return;
   if (const auto saved = history_.save(); !saved) log_.warning(saved.error());
+  next_save_ = now_ + Time(history_.octets() / 1000);  // of thousands of tunnels, now and then
 }
 
 void Controller::report_falls(const Tunnel& tunnel, TunnelReport& report) const {

@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::string_view kFirstLine = "causeway history 1";
 constexpr std::string_view kLastLine = "end";  // a file that was cut off has none
-constexpr std::size_t kFields = 8, kMostOctets = 16U << 20, kMostText = 2000;
+constexpr std::size_t kFields = 8, kMostOctets = 256U << 20, kMostText = 500;
 
 std::string plain(std::string text) {
   std::ranges::replace_if(text, [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
@@ -100,6 +100,7 @@ std::optional<DownHistory::Falls> DownHistory::from_text(std::string_view text) 
 
 std::optional<std::string> DownHistory::load(const std::string& directory) {
   directory_ = directory;
+  if (directory.empty()) return std::nullopt;
   const std::string path = path_in(directory);
   std::error_code error;
   if (!std::filesystem::exists(path, error)) return std::nullopt;
@@ -141,7 +142,9 @@ tl::expected<void, std::string> DownHistory::save() {
   std::filesystem::create_directories(directory_, error);
   {
     std::ofstream file(fresh, std::ios::binary | std::ios::trunc);
-    file << to_text(falls_);
+    const std::string text = to_text(falls_);
+    octets_ = text.size();
+    file << text;
     file.flush();
     if (!file) return tl::unexpected("the history of falls cannot be written to " + fresh);
   }

@@ -31,16 +31,17 @@ struct PastFall {
 
 class DownHistory {
  public:
-  static constexpr std::size_t kKept = 32;  // of a tunnel
+  static constexpr std::size_t kKept = 16;  // of a tunnel
   using Falls = std::map<std::string, std::deque<PastFall>, std::less<>>;  // by tunnel, oldest first
 
-  // What `directory` has; a complaint where that is not readable, with what was done about it.
+  // What `directory` has (none: nothing is kept); a complaint where that is not readable, with what was done about it.
   std::optional<std::string> load(const std::string& directory);
   void add(const std::string& tunnel, PastFall fall);
   void forget_all_but(const std::deque<std::string>& tunnels);
   // Writes, where there is something new. The error is a sentence.
   tl::expected<void, std::string> save();
   [[nodiscard]] bool unsaved() const { return unsaved_; }
+  [[nodiscard]] std::size_t octets() const { return octets_; }  // of the file, as written last
   [[nodiscard]] const std::deque<PastFall>& of(std::string_view tunnel) const;
 
   static std::string to_text(const Falls& falls);
@@ -50,6 +51,7 @@ class DownHistory {
   std::string directory_;
   Falls falls_;
   bool unsaved_ = false;
+  std::size_t octets_ = 0;
 };
 
 }  // namespace causeway::control

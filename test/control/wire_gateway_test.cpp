@@ -19,6 +19,7 @@ struct Side {
       : plane(wire, static_cast<std::uint32_t>(seed) << 16), random(seed), log(Level::info, Log::To::memory) {
     wire.attach(ip(own), plane);
     config.tunnels = {peer->config};
+    config.state_dir.clear();  // nothing is kept
     controller = std::make_unique<Controller>(config, std::vector<PeerSettingsPtr>{std::move(peer)}, plane,
                                               real_engine(), random, log);
   }
