@@ -15,6 +15,7 @@ import signal
 import socket
 import struct
 import sys
+import threading
 import time
 
 HEADER = struct.Struct("!QQ")
@@ -31,22 +32,23 @@ def stop(*_):
 
 
 def send(options):
+    # Asked to stop between two datagrams only: one that is sent is counted.
+    asked = threading.Event()
+    for s in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(s, lambda *_: asked.set())
     out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     out.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
     sent, begin = 0, time.monotonic()
     before = begin
-    try:
-        while not options.seconds or time.monotonic() - begin < options.seconds:
-            now = time.monotonic()
-            due = int((now - begin) * options.rate)
-            catching_up = 1 + int(2 * (now - before) * options.rate)
-            before = now
-            for _ in range(min(due - sent, catching_up, BURST)):
-                out.sendto(HEADER.pack(sent + 1, time.time_ns()) + PADDING, (options.address, options.port))
-                sent += 1
-            time.sleep(0.001)
-    except Stop:
-        pass
+    while not asked.is_set() and (not options.seconds or time.monotonic() - begin < options.seconds):
+        now = time.monotonic()
+        due = int((now - begin) * options.rate)
+        catching_up = 1 + int(2 * (now - before) * options.rate)
+        before = now
+        for _ in range(min(due - sent, catching_up, BURST)):
+            out.sendto(HEADER.pack(sent + 1, time.time_ns()) + PADDING, (options.address, options.port))
+            sent += 1
+        time.sleep(0.001)
     elapsed = time.monotonic() - begin
     print(json.dumps({"sent": sent, "seconds": round(elapsed, 2), "rate": round(sent / elapsed)}), flush=True)
 
@@ -91,8 +93,9 @@ def main():
     sender.add_argument("--seconds", type=float, default=0)
     modes.add_parser("receive").add_argument("port", type=int)
     options = parser.parse_args()
-    for s in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(s, stop)
+    if options.mode == "receive":
+        for s in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(s, stop)
     {"send": send, "receive": receive}[options.mode](options)
 
 
