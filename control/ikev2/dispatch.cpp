@@ -41,6 +41,12 @@ bool answers(const Session& s, Task::Kind a, Task::Kind b) {
   return s.pending && (s.pending->task.kind == a || s.pending->task.kind == b);
 }
 
+// A response of another exchange than its request's is no answer to it, whatever its message ID (2.2).
+bool asked_informational(const Session& s) {
+  return alive(s) && (answers(s, Task::Kind::delete_child, Task::Kind::delete_ike) ||
+                      answers(s, Task::Kind::liveness, Task::Kind::liveness));
+}
+
 constexpr std::array kRows = {
     Row{"initiator: IKE_SA_INIT answered, or asked for in another way", Exchange::ike_sa_init, Direction::response,
         [](const Session& s, const Inbound&) { return s.stage == Stage::init_sent; }, kNothing,
@@ -53,8 +59,8 @@ constexpr std::array kRows = {
     Row{"initiator: the peer proves itself and brings the first child", Exchange::ike_auth, Direction::response,
         [](const Session& s, const Inbound&) { return s.stage == Stage::auth_sent; }, kNothing, on_ike_auth_response},
     Row{"responder: the peer says who it is, proves it, and asks for the first child", Exchange::ike_auth,
-        Direction::request, [](const Session& s, const Inbound&) { return s.stage == Stage::half_open; },
-        kIdI, on_ike_auth_request},
+        Direction::request, [](const Session& s, const Inbound&) { return s.stage == Stage::half_open; }, kIdI,
+        on_ike_auth_request},
     Row{"the peer asks for a child, new or in place of an old one", Exchange::create_child_sa, Direction::request,
         [](const Session& s, const Inbound& in) { return alive(s) && in.payloads.ts_initiator.has_value(); },
         kSa | kNonce | kTs, on_child_request},
@@ -76,7 +82,7 @@ constexpr std::array kRows = {
     Row{"the peer asks whether we live, deletes, or tells something", Exchange::informational, Direction::request,
         [](const Session& s, const Inbound&) { return alive(s); }, kNothing, on_informational_request},
     Row{"our liveness check or delete is answered", Exchange::informational, Direction::response,
-        [](const Session& s, const Inbound&) { return alive(s); }, kNothing, on_informational_response},
+        [](const Session& s, const Inbound&) { return asked_informational(s); }, kNothing, on_informational_response},
 };
 
 bool complete(const Inbound& in, unsigned needs) {
