@@ -249,6 +249,77 @@ TEST_CASE("Ticks reach the tunnels that are due, and all of them end when the ga
   CHECK_FALSE(b.gateway.deadline());
 }
 
+// The exchange types of a first message: IKEv1 main (2) and aggressive (4), IKE_SA_INIT (34).
+ike::Datagram first_message(int version, std::uint8_t exchange, std::uint64_t spi, const char* from = "203.0.113.2") {
+  auto d = message(spi, 0, version == 1 ? 0 : kFromInitiator, from, version == 1 ? 0x10 : 0x20);
+  d.bytes[18] = exchange;
+  return d;
+}
+
+TEST_CASE("role = initiator: what the peer begins is dropped and counted, and asks once in ten seconds whether it lives") {
+  const std::pair<int, std::uint8_t> kinds[] = {{1, 2}, {1, 4}, {2, 34}};
+  for (const auto& [version, exchange] : kinds) {
+    INFO("version " << version << ", exchange " << static_cast<int>(exchange));
+    auto s = settings();
+    s->config.role = conf::Role::initiator;
+    s->config.ike.version = version;
+    Bench b({s});
+    REQUIRE(b.fake.alive.size() == 1);
+    FakeIke& ours = *b.fake.alive[0];
+    b.receive(first_message(version, exchange, 0xabc));  // nothing is established: dropped all the same
+    CHECK(b.gateway.counters().role_dropped == 1);
+    CHECK_FALSE(ours.asked_at);
+
+    ours.pending = come_up(*s, 0x2000);
+    b.receive(message(ours.local_spi(), 0x777, kResponse, "203.0.113.2", version == 1 ? 0x10 : 0x20));
+    REQUIRE(b.gateway.tunnels()[0]->state() == TunnelState::established);
+    b.now += 20s;
+    const Time asked = b.now;
+    b.out.clear();
+    for (std::uint64_t i = 0; i < 100; ++i) {
+      b.receive(first_message(version, exchange, 0x1000 + i));
+      b.now += 99ms;
+    }
+    CHECK(ours.asked_at == asked);
+    b.now = asked + 10s;
+    b.receive(first_message(version, exchange, 0x2000));
+    CHECK(ours.asked_at == b.now);
+    CHECK(b.gateway.counters().role_dropped == 102);
+    CHECK(b.gateway.tunnels()[0]->counts().dropped == 102);
+    CHECK(b.fake.asked == 0);  // no IKE SA of the peer's was even considered
+    CHECK(all<ike::Send>(b.out).empty());
+    CHECK(b.fake.alive.size() == 1);
+    CHECK(b.gateway.tunnels()[0]->history().back().text.find("role = initiator") != std::string::npos);
+
+    // From elsewhere it is a stranger's, and says nothing of the peer.
+    b.now += 20s;
+    const auto before = ours.asked_at;
+    b.receive(first_message(version, exchange, 0x3000, "192.0.2.66"));
+    CHECK(b.gateway.counters().unknown_peer == 1);
+    CHECK(ours.asked_at == before);
+
+    // What belongs to the live SA is served, whoever begins the exchange.
+    ours.pending.push_back(ike::Notice{ike::Notice::Level::info, "served"});
+    const std::uint8_t flags = version == 1 ? 0 : kFromInitiator;
+    b.receive(version == 1 ? message(ours.local_spi(), 0x777, flags, "203.0.113.2", 0x10)
+                           : message(ours.local_spi(), 0x777, 0, "203.0.113.2"));
+    CHECK(all<ike::Notice>(b.out).back().text == "served");
+  }
+}
+
+TEST_CASE("Aggressive mode, whose first message costs a key exchange, has a rate of its own") {
+  auto s = settings(conf::Start::wait, 0, "any");
+  s->config.ike.version = 1;
+  s->config.ike.mode = conf::IkeMode::aggressive;
+  Bench b({s}, {.total = 10'000, .unproven = 10'000, .per_address = 10'000});
+  for (std::uint64_t i = 0; i < 1000; ++i) b.receive(first_message(1, 4, 0x1000 + i, "192.0.2.1"));
+  CHECK(b.fake.asked == 20);
+  CHECK(b.gateway.counters().half_open_limit == 980);
+  b.now += 1s;
+  for (std::uint64_t i = 0; i < 1000; ++i) b.receive(first_message(1, 4, 0x9000 + i, "192.0.2.1"));
+  CHECK(b.fake.asked == 30);
+}
+
 TEST_CASE("Random datagrams of random peers leave the gateway consistent") {
   auto any = settings(conf::Start::wait, 0, "any");
   Bench b({any, settings(conf::Start::now, 1)}, {.total = 20, .per_address = 8});

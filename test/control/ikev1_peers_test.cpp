@@ -29,6 +29,25 @@ bool replace(Bytes& in, const Bytes& from, const Bytes& to) {
   return found;
 }
 
+TEST_CASE("IKEv1 peers: the commit bit is tolerated in every message (RFC 2408 3.1)") {
+  for (const bool aggressive : {false, true}) {
+    IkePair pair(aggressive ? aggressive_options() : ikev1_options());
+    pair.wire = [](const InFlight& d) {
+      auto changed = d.bytes;
+      changed.at(19) |= ike::flag::v1_commit;
+      return Fate{{kLatency, changed}};
+    };
+    pair.start(pair.a);
+    pair.run(Time{5000}, [&] { return pair.both_up(); });
+    require_agreement(pair);
+    REQUIRE(pair.both_up());
+    pair.with(pair.a, [](ike::IkeSa& sa, Time now, ike::Effects& out) { sa.rekey_child(1, now, out); });
+    pair.run(Time{30'000});
+    CHECK(pair.a.rekeyed == 1);
+    CHECK(pair.difference() == "");
+  }
+}
+
 TEST_CASE("IKEv1 peers: one that offers XAuth is refused with a reason that says what it is set up for") {
   IkePair pair(ikev1_options());
   bool changed_it = false;

@@ -331,6 +331,40 @@ TEST_CASE("A peer that restarts is connected anew, and its earlier SAs go") {
   CHECK(p.b->plane.inbound.size() == 1);
 }
 
+// The peer lost its side and begins anew, which our role forbids: it is asked, does not answer, and we begin.
+TEST_CASE("role = initiator: a peer that restarts and begins is asked whether it lives, and then called") {
+  for (const int version : {1, 2}) {
+    INFO("version " << version);
+    const auto change = [&](ike::PeerSettings& a, ike::PeerSettings& b) {
+      for (ike::PeerSettings* s : {&a, &b}) {
+        s->config.ike.version = version;
+        s->config.ike.dpd = {conf::Seconds(600), conf::Seconds(1), 3};  // by itself it would ask after ten minutes
+        if (version == 2) continue;
+        s->config.ike.proposals = {"aes128-sha256-ecp256"};
+        s->config.esp.proposals = {"aes128-sha256"};
+      }
+      a.config.role = conf::Role::initiator;
+    };
+    Pair p(7, {}, conf::Start::now, conf::Start::wait, change);
+    p.begin();
+    REQUIRE(p.run(2s, [&] { return p.both_up() && p.both_agree(); }));
+    p.run(30s);
+    // Exchanges of the peer's inside what is there are served.
+    p.b->controller->rekey("net", AdminBackend::RekeyWhat::child, "net", [](const Outcome& o) { CHECK(o.code == Outcome::Code::done); });
+    const auto before = p.b->plane.sends_with(0)->spi;
+    REQUIRE(p.run(10s, [&] { return p.b->plane.sends_with(0)->spi != before && p.both_agree(); }));
+
+    auto settings_a = site("198.51.100.2", "203.0.113.2", "10.1.0.0/16", "10.2.0.0/16", conf::Start::now);
+    auto settings_b = site("203.0.113.2", "198.51.100.2", "10.2.0.0/16", "10.1.0.0/16", conf::Start::now);
+    change(*settings_a, *settings_b);
+    p.b = std::make_unique<Side>(p.wire, "203.0.113.2", settings_b, 99);
+    p.b->controller->begin(p.now);
+    REQUIRE(p.run(90s, [&] { return p.both_up() && p.both_agree(); }));
+    CHECK(p.a->controller->gateway().counters().role_dropped > 0);
+    CHECK(p.a->tunnel().ike_status()->initiator);
+  }
+}
+
 struct BadCase {
   const char* what;
   Pair::Change change;
