@@ -54,6 +54,26 @@ by_default() { # SAN_OF_A WE_ARE
   is "who we are" "$(ctl_json gwa 'j["ike"]["local_id"]' show net)" "$2"
 }
 
+# The dearest that a peer can ask of us: how long every other tunnel waits for it at most (processor time of one round of
+# the control thread) is shown.
+dearest() { # INITIATOR
+  use_strongswan udp
+  IKE_PROPOSALS=aes256-sha512-modp4096
+  ESP_PROPOSALS_A=aes256-sha512-modp4096 ESP_PROPOSALS_B=aes256-sha512-modp4096
+  use_certificates rsa4096
+  tunnel_works "$1"
+  local before
+  before=$(ctl_json gwa 'j["children"][0]["spi_in"]' show net)
+  new_keys() { [[ $(ctl_json gwa 'j["children"][0]["spi_in"]' show net) != "$before" ]]; }
+  expect "we rekey with a key exchange" ctl gwa rekey net --child net
+  expect "new keys" wait_for 5 new_keys
+  before=$(ctl_json gwa 'j["children"][0]["spi_in"]' show net)
+  expect "strongSwan rekeys with a key exchange" sw gwb --rekey --child net
+  expect "new keys again" wait_for 5 new_keys
+  figure "RSA 4096 and modp4096, begun by $1: the longest round of our control thread took" \
+    "$(ctl_json gwa 'j["control"]["control_longest_us"]' counters) us"
+}
+
 # A certificate that is renewed while the gateway runs is used from the next proof on.
 rolled_over() {
   local before
@@ -83,4 +103,6 @@ scenario "the peer is an e-mail address" named ops@example.com email:ops@example
 SEEN_ID='C=CN, O=Causeway Lab, CN=b' scenario "the peer is its subject" named 'C=CN, O=Causeway Lab, CN=b' DNS:b.example.com us
 scenario "we are our address" by_default IP:198.51.100.2 198.51.100.2
 scenario "we are our subject" by_default DNS:x.example.com 'C=CN, O=Causeway Lab, CN=a'
+scenario "RSA 4096 with modp4096, begun by us" dearest us
+scenario "RSA 4096 with modp4096, begun by peer" dearest peer
 scenario "a certificate is renewed" rolled_over
