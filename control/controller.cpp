@@ -90,7 +90,9 @@ void Controller::begin(Time now) {
 
 void Controller::step(Time now) {
   now_ = now;
-  dataplane_.poll(now_, [this](dataplane::Event&& event) { handle(std::move(event)); });
+  dataplane_.poll(now_, [this](dataplane::Event&& event) { take(std::move(event)); });
+  // What is left of the queue comes next round, at once: a round that used up its shares has outlasted its tick.
+  queue_.serve(spent_, [this](dataplane::Event&& event) { handle(std::move(event)); });
   answer_names();
   if (now_ >= next_look_) {
     next_look_ = now_ + kLook;
@@ -103,7 +105,8 @@ void Controller::step(Time now) {
   }
   if (const auto due = gateway_.deadline(); due && *due <= now_) {
     Actions actions;
-    gateway_.tick(now_, actions);
+    const Share share(spent_);
+    gateway_.tick(now_, actions, [&share] { return share.used_up(); });
     run(std::move(actions));
   }
   while (!removals_.empty() && removals_.begin()->first <= now_) {
@@ -229,6 +232,23 @@ void Controller::remove(dataplane::Direction direction, std::uint32_t spi, ike::
 }
 
 // --- data path -> gateway -------------------------------------------------------------------------------------
+
+// What costs much waits for its turn; the rest is dealt with at once.
+void Controller::take(dataplane::Event&& event) {
+  using Lane = WorkQueue::Lane;
+  auto lane = Lane::wishes;
+  if (const auto* ike = std::get_if<dataplane::IkeDatagram>(&event)) {
+    const auto standing = gateway_.standing(ike->bytes);
+    lane = standing == Gateway::Standing::established ? Lane::live
+           : standing == Gateway::Standing::half_open ? Lane::half_open
+                                                      : Lane::first;
+  } else if (!std::holds_alternative<dataplane::Wanted>(event) &&
+             !std::holds_alternative<dataplane::LimitReached>(event) &&
+             !std::holds_alternative<dataplane::PeerMoved>(event)) {
+    return handle(std::move(event));
+  }
+  if (!queue_.put(lane, std::move(event))) ++queue_full_;
+}
 
 void Controller::handle(dataplane::Event&& event) {
   Actions actions;

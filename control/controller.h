@@ -27,6 +27,7 @@
 #include "control/settings.h"
 #include "control/traffic_watch.h"
 #include "control/tunnel_groups.h"
+#include "control/work_queue.h"
 #include "crypto/random.h"
 #include "dataplane/dataplane.h"
 
@@ -46,7 +47,8 @@ class Controller final : public ike::Environment, public AdminBackend {
   [[nodiscard]] bool finished() const;  // nothing is left to close or to send
   [[nodiscard]] int resolver_fd() const { return resolver_.event_fd(); }
   [[nodiscard]] const Gateway& gateway() const { return gateway_; }
-  void watch_times(std::function<LoopTimes()> times) { times_ = std::move(times); }  // for counters()
+  // For counters(), and to share out a round's processor time; without it a round does all there is to do.
+  void watch_times(std::function<LoopTimes()> times) { times_ = std::move(times); }
 
   // ike::Environment
   crypto::Random& random() override { return random_; }
@@ -96,6 +98,7 @@ class Controller final : public ike::Environment, public AdminBackend {
   void carry(Action& action, std::uint64_t token);
   void install(const ike::ChildSa& sa, dataplane::Direction direction, std::uint64_t token);
   void remove(dataplane::Direction direction, std::uint32_t spi, ike::ChildSlot child);
+  void take(dataplane::Event&& event);
   void handle(dataplane::Event&& event);
   void on_installed(const dataplane::Installed& event);
   void on_health(const dataplane::TunnelHealth& event);
@@ -135,6 +138,9 @@ class Controller final : public ike::Environment, public AdminBackend {
   EffectOrder order_;
   Time now_{0};
   std::function<LoopTimes()> times_;
+  const ProcessorTime spent_ = [this] { return times_ ? times_().round : std::chrono::microseconds(0); };
+  WorkQueue queue_;
+  std::uint64_t queue_full_ = 0;  // IKE messages lost for want of room in it
   Time next_look_{0}, next_files_{0};
   CredentialFiles files_;
   std::multimap<Time, SaKey> removals_;  // inbound SAs in their grace

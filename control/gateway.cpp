@@ -17,7 +17,7 @@ struct Header {
 };
 
 constexpr std::ptrdiff_t kBeginningAtOnce = 64;  // tunnels that connect for the first time
-constexpr int kBegunInAStep = 16;             // their key exchanges keep others waiting no longer than a millisecond
+constexpr int kBegunInAStep = 16;             // at most: the first answers are to come while others begin
 constexpr std::size_t kMaxSources = 4096;
 constexpr std::uint32_t kBegunASecond = 50;  // IKE SAs that others may begin on the long run: each costs a key exchange
 
@@ -61,7 +61,7 @@ void Gateway::begin(Time now, Actions& out) {
 
 // A thousand tunnels that begin in one moment overrun their peers, their own queues, and each other's answers. Those
 // whose peer asked for a cookie wait a while before they come with it, and keep nobody waiting.
-void Gateway::begin_more(Time now, Actions& out) {
+void Gateway::begin_more(Time now, Actions& out, const std::function<bool()>& enough) {
   if (to_begin_.empty() && beginning_.empty()) return;
   std::erase_if(beginning_, [&](ike::TunnelId id) { return !tunnels_[id]->connecting(); });
   if (to_begin_.empty()) return;
@@ -72,7 +72,20 @@ void Gateway::begin_more(Time now, Actions& out) {
     tunnels_[id]->take_turn(now, out);
     refresh(id);
     beginning_.push_back(id);
+    if (enough && enough()) break;
   }
+}
+
+Gateway::Standing Gateway::standing(std::span<const std::uint8_t> message) const {
+  const auto header = parse_header(message);
+  if (!header) return Standing::first;
+  // Either SPI may be ours: whoever forges one goes no further than the queue of those it claims to be.
+  for (const std::uint64_t spi : {header->spi_initiator, header->spi_responder}) {
+    const auto it = index_.find(spi);
+    if (it == index_.end()) continue;
+    return tunnels_[it->second.tunnel]->established(spi) ? Standing::established : Standing::half_open;
+  }
+  return Standing::first;
 }
 
 void Gateway::receive(const ike::Datagram& datagram, Time now, Actions& out) {
@@ -270,8 +283,8 @@ void Gateway::refresh(ike::TunnelId id) {
   place = next;
 }
 
-void Gateway::tick(Time now, Actions& out) {
-  begin_more(now, out);
+void Gateway::tick(Time now, Actions& out, const std::function<bool()>& enough) {
+  begin_more(now, out, enough);
   std::vector<ike::TunnelId> due;
   for (const auto& [when, id] : deadlines_) {
     if (when > now) break;
@@ -280,6 +293,7 @@ void Gateway::tick(Time now, Actions& out) {
   for (const ike::TunnelId id : due) {
     tunnels_[id]->tick(now, out);
     refresh(id);
+    if (enough && enough()) break;
   }
 }
 

@@ -12,10 +12,12 @@
 #include <compare>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
@@ -50,7 +52,11 @@ class Gateway {
 
   void begin(Time now, Actions& out);
   void receive(const ike::Datagram& datagram, Time now, Actions& out);
-  void tick(Time now, Actions& out);  // cheap where nothing is due
+  // Whose message this is, before anything is done about it.
+  enum class Standing : std::uint8_t { established, half_open, first };
+  [[nodiscard]] Standing standing(std::span<const std::uint8_t> message) const;
+  // Cheap where nothing is due. When `enough` says so, what is due still is left for the next time.
+  void tick(Time now, Actions& out, const std::function<bool()>& enough = nullptr);
   [[nodiscard]] std::optional<Time> deadline() const;
 
   void up(ike::TunnelId tunnel, Time now, Actions& out);
@@ -99,7 +105,7 @@ class Gateway {
     std::optional<FirstMessage> first;  // we answered: its first message may come again
   };
 
-  void begin_more(Time now, Actions& out);
+  void begin_more(Time now, Actions& out, const std::function<bool()>& enough = nullptr);
   void admit(const ike::Datagram& datagram, std::uint64_t initiator_spi, int version, Time now, Actions& out);
   // A peer began what `role = "initiator"` leaves to us: dropped, counted, and its tunnel looks whether it lives.
   bool knock(const ike::Datagram& datagram, int version, Time now, Actions& out);

@@ -59,10 +59,10 @@ void MainLoop::watch(int fd, std::function<void()> ready) {
 
 void MainLoop::run(const std::function<bool(ike::Time now)>& step) {
   std::array<epoll_event, 16> events{};
-  auto since = thread_time();
+  round_began_ = thread_time();
   while (step(now())) {
-    const auto spent = thread_time() - since;
-    since += spent;
+    const auto spent = thread_time() - round_began_;
+    round_began_ += spent;
     times_.spent += spent;
     times_.longest = std::max(times_.longest, spent);
     const int n = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), 100);
@@ -76,6 +76,12 @@ void MainLoop::run(const std::function<bool(ike::Time now)>& step) {
       }
     }
   }
+}
+
+LoopTimes MainLoop::times() const {
+  LoopTimes times = times_;
+  times.round = thread_time() - round_began_;
+  return times;
 }
 
 ike::Time MainLoop::now() const {

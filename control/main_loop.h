@@ -27,12 +27,13 @@ class MainLoop {
 
   // Milliseconds since one second before the loop was made: never zero, which means "never" elsewhere.
   [[nodiscard]] ike::Time now() const;
-  [[nodiscard]] LoopTimes times() const { return times_; }
+  [[nodiscard]] LoopTimes times() const;
 
  private:
   int epoll_ = -1, timer_ = -1;
   std::chrono::steady_clock::time_point origin_;
   std::map<int, std::function<void()>> watched_;
+  std::chrono::microseconds round_began_{0};  // in processor time of this thread
   LoopTimes times_;
 };
 

@@ -223,7 +223,8 @@ CountersReport Controller::counters() const {
                {"ike_unknown_peer", g.unknown_peer},
                {"ike_half_open_limit", g.half_open_limit},
                {"ike_cookies_asked", g.cookies_asked},
-               {"ike_role_dropped", g.role_dropped}};
+               {"ike_role_dropped", g.role_dropped},
+               {"ike_queue_full", queue_full_}};
   if (times_) {
     const LoopTimes t = times_();
     r.control["control_cpu_us"] = static_cast<std::uint64_t>(t.spent.count());

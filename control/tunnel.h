@@ -129,6 +129,7 @@ class Tunnel {
   [[nodiscard]] TunnelState state() const;
   [[nodiscard]] std::optional<std::string> down_reason() const;  // one sentence; nothing while established
   [[nodiscard]] std::vector<std::uint64_t> local_spis() const;
+  [[nodiscard]] bool established(std::uint64_t local_spi) const;
   [[nodiscard]] bool half_open(std::uint64_t local_spi) const;  // a responder's, not yet authenticated
   [[nodiscard]] bool accepts() const;                           // a new IKE SA that the peer begins
   [[nodiscard]] const std::string& notice() const { return notice_; }

@@ -42,6 +42,11 @@ std::vector<std::uint64_t> Tunnel::local_spis() const {
   return spis;
 }
 
+bool Tunnel::established(std::uint64_t local_spi) const {
+  const auto it = ikes_.find(local_spi);
+  return it != ikes_.end() && (it->second.established || it->second.headless);
+}
+
 bool Tunnel::half_open(std::uint64_t local_spi) const {
   const auto it = ikes_.find(local_spi);
   return it != ikes_.end() && !it->second.ours && !it->second.established && !it->second.headless;

@@ -28,6 +28,7 @@ class Wire {
   void carry(dataplane::Milliseconds now, dataplane::IkeDatagram datagram);
   void deliver(dataplane::Milliseconds now);
   std::uint64_t carried = 0;
+  dataplane::IkeDatagram last;  // of those carried
 
  private:
   crypto::SeededRandom random_;
@@ -97,6 +98,7 @@ class FakeDataplane final : public dataplane::Dataplane {
   }
   void send(const conf::Endpoint& local, const conf::Endpoint& remote, bool natt,
             std::span<const std::uint8_t> message) override {
+    ++sent;
     wire_.carry(now_, {remote, local, natt, {message.begin(), message.end()}});
   }
   void send_keepalive(const conf::Endpoint&, const conf::Endpoint&) override {}
@@ -129,6 +131,7 @@ class FakeDataplane final : public dataplane::Dataplane {
   }
   [[nodiscard]] bool empty() const { return inbound.empty() && outbound.empty() && allocated.empty(); }
 
+  std::uint64_t sent = 0;  // IKE messages
   std::map<std::uint32_t, dataplane::SaSpec> inbound;
   std::set<std::uint32_t> receiving;  // inbound, and acknowledged
   std::map<dataplane::ChildSlot, std::vector<dataplane::SaSpec>> outbound;
@@ -145,6 +148,7 @@ class FakeDataplane final : public dataplane::Dataplane {
 
 inline void Wire::carry(dataplane::Milliseconds now, dataplane::IkeDatagram datagram) {
   ++carried;
+  last = datagram;
   if (random_.below(100) < faults.lose) return;
   const auto copies = random_.below(100) < faults.repeat ? 2U : 1U;
   for (std::uint32_t i = 0; i < copies; ++i) {
