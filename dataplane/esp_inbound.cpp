@@ -21,6 +21,7 @@
 #include "dataplane/ecn.h"
 #include "dataplane/esp.h"
 #include "dataplane/esp_buffer.h"
+#include "dataplane/esp_padding.h"
 #include "dataplane/flow_cache.h"
 #include "dataplane/headers.h"
 #include "dataplane/inner_packet.h"
@@ -48,7 +49,7 @@ void prefetch(const EspContext& context, std::span<rte_mbuf* const> packets) {
     if (meta(m).sa.inbound != nullptr) continue;
     InboundSa* sa = context.sas.find_slot(meta(m).spi);
     meta(m).sa.inbound = sa;  // prepare compares the SPI
-    if (sa != nullptr) dataplane::prefetch(*sa, m->pkt_len);
+    if (sa != nullptr) dataplane::prefetch(*sa);
   }
 }
 
@@ -77,6 +78,7 @@ void prepare(const EspContext& context, rte_mbuf* m, crypto::EspBatch& batch, La
   // 3. Worth decrypting? (first look at the window: see above)
   packet.sequence = sa->window.infer(be32(rte_pktmbuf_mtod_offset(m, const std::uint8_t*, packet.esp_offset + 4)));
   if (sa->window.check(packet.sequence) != ReplayWindow::Verdict::fresh) return replayed(*sa, m, drops);
+  prefetch_finish(*sa);
   // 4. A job for the engine, which wants it in one piece.
   rte_mbuf* one = own_segment(m, 0, 0, context.big, context.linearised);
   if (one == nullptr) return drop(drops, m, Drop::no_buffer);
@@ -86,21 +88,6 @@ void prepare(const EspContext& context, rte_mbuf* m, crypto::EspBatch& batch, La
                  .sequence_high = static_cast<std::uint32_t>(meta(one).sequence >> 32),
                  .status = crypto::EspJob::Status::pending,
                  .user = one};
-}
-
-// Monotonic 1, 2, 3 ... (RFC 4303 2.4); every octet is looked at. `end`: where they end; before them is ESP's header at
-// the least, so there are eight octets to look at.
-bool padding_is_right(const std::uint8_t* end, std::uint32_t count) {
-  if (count == 0) return true;
-  if (count <= 8) {  // as one number, whose lower octets are before the padding
-    std::uint64_t there;
-    std::memcpy(&there, end - 8, 8);
-    const std::uint32_t not_ours = 64 - 8 * count;
-    return there >> not_ours == 0x0807060504030201U << not_ours >> not_ours;
-  }
-  std::uint32_t wrong = 0;
-  for (std::uint32_t i = 0; i < count; ++i) wrong |= (end - count)[i] ^ (i + 1);
-  return (wrong & 0xff) == 0;
 }
 
 std::uint8_t outer_traffic_class(rte_mbuf* m) {
@@ -186,11 +173,10 @@ bool carries_error(const InboundSa& sa, const InnerPacket& inner, std::span<cons
 // IPv4 without options for an SA of one range a side, which is nearly all there is: the same as below, in a few
 // comparisons. False: they do not say; ask below.
 bool carries_plainly(const InboundSa& sa, const std::uint8_t* ip, std::uint32_t there, InnerPacket& inner) {
-  if (!sa.one_v4_range || there < 20 || ip[0] != 0x45) return false;
+  if (there < 20 || ip[0] != 0x45) return false;
   const std::uint32_t total = std::uint32_t{ip[2]} << 8 | ip[3];
   if (total < 20 || total > there || !plain_checksum_holds(ip)) return false;
-  const std::uint32_t from = be32(ip + 12), to = be32(ip + 16);
-  if (from < sa.remote_first || from > sa.remote_last || to < sa.local_first || to > sa.local_last) return false;
+  if (!sa.carries(be32(ip + 12), be32(ip + 16))) return false;
   inner.version = 4;
   inner.total = total;
   return true;

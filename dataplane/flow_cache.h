@@ -43,12 +43,15 @@ class FlowCache {
     // Out of a tunnel.
     static Key decrypted(const std::uint8_t* ip) { return {ip, rest(Kind::decrypted, 0, 0)}; }
 
+    [[nodiscard]] bool of_esp() const { return kind() == Kind::esp || kind() == Kind::esp_in_udp; }
+
    private:
     friend class FlowCache;
     enum class Kind : std::uint8_t { clear = 1, esp, esp_in_udp, decrypted };
     static std::uint64_t rest(Kind kind, std::uint16_t port, std::uint32_t spi) {
       return std::uint64_t{spi} << 32 | std::uint64_t{port} << 8 | static_cast<std::uint64_t>(kind);
     }
+    [[nodiscard]] Kind kind() const { return static_cast<Kind>(rest_ & 0xff); }
     Key(const std::uint8_t* ip, std::uint64_t what) : rest_(what) { std::memcpy(&addresses_, ip + 12, 8); }
     std::uint64_t addresses_ = 0, rest_;
   };

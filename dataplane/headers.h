@@ -17,7 +17,7 @@
 
 namespace causeway::dataplane {
 
-inline constexpr std::uint8_t kProtocolIcmp = 1, kProtocolTcp = 6, kProtocolUdp = 17, kProtocolEsp = 50;
+inline constexpr std::uint8_t kProtocolIcmp = 1, kProtocolIpv4 = 4, kProtocolTcp = 6, kProtocolUdp = 17, kProtocolEsp = 50;
 inline constexpr std::uint16_t kPortIke = 500, kPortNatt = 4500;
 inline constexpr std::uint16_t kEthernetHeader = sizeof(rte_ether_hdr);
 inline constexpr std::uint16_t kIpv4Header = sizeof(rte_ipv4_hdr), kUdpHeader = sizeof(rte_udp_hdr);

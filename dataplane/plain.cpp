@@ -5,6 +5,11 @@
 #include <emmintrin.h>
 #include <rte_prefetch.h>
 
+#include <array>
+#include <optional>
+
+#include "dataplane/ecn.h"
+#include "dataplane/esp_padding.h"
 #include "dataplane/ethernet.h"
 #include "dataplane/headers.h"
 #include "dataplane/sa.h"
@@ -13,13 +18,10 @@
 namespace causeway::dataplane {
 namespace {
 
-constexpr std::uint8_t kPlainHeader = 0x45;
 constexpr std::uint16_t kUpper = kEthernetHeader + kIpv4Header;
 
 // RFC 1122 3.2.1.3, RFC 6890; multicast goes the general way.
 bool ordinary(std::uint8_t first_octet) { return first_octet - 1U < 223U && first_octet != 127; }
-
-bool fragment(const std::uint8_t* ip) { return ((ip[6] & 0x3f) | ip[7]) != 0; }
 
 bool leads_on(const NextHop* hop) {
   return hop != nullptr && (hop->kind == NextHop::Kind::connected || hop->kind == NextHop::Kind::gateway);
@@ -38,7 +40,8 @@ bool for_port(const std::uint8_t* frame, const Mac& mac) {
   std::memcpy(&b, mac.data(), 4);
   std::memcpy(&d, mac.data() + 4, 2);
   std::memcpy(&type, frame + 12, 2);
-  return a == b && c == d && type == rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV4);
+  return ((a ^ b) | static_cast<std::uint32_t>(c ^ d) | static_cast<std::uint32_t>(type ^ rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV4))) ==
+         0;
 }
 
 // As PacketMeta{} does, in three stores: compilers make a string instruction of that, which takes longer to start than all
@@ -52,12 +55,18 @@ void clear(PacketMeta& about) {
 }
 
 // Where the ESP header of an IPv4 frame is, if it looks like a whole ESP packet, native or in UDP, to whomever; else 0.
-std::uint16_t plain_esp_offset(const std::uint8_t* ip, std::uint32_t total) {
-  if (ip[9] == kProtocolEsp) return total < kIpv4Header + kEspHeader || be32(ip + kIpv4Header) == 0 ? 0 : kUpper;
-  if (ip[9] != kProtocolUdp || total < kIpv4Header + kUdpHeader + kEspHeader) return 0;
+std::uint16_t plain_esp_offset(const std::uint8_t* ip, std::uint8_t protocol, std::uint32_t total) {
+  if (protocol == kProtocolEsp) return total < kIpv4Header + kEspHeader || be32(ip + kIpv4Header) == 0 ? 0 : kUpper;
+  if (protocol != kProtocolUdp || total < kIpv4Header + kUdpHeader + kEspHeader) return 0;
   const std::uint8_t* udp = ip + kIpv4Header;
   if (be16(udp + 2) != kPortNatt || be16(udp + 4) != total - kIpv4Header || be32(udp + kUdpHeader) == 0) return 0;  // IKE
   return kUpper + kUdpHeader;
+}
+
+std::uint32_t spi_at(const std::uint8_t* esp) {  // as it lies
+  std::uint32_t spi;
+  std::memcpy(&spi, esp, 4);
+  return spi;
 }
 
 FlowCache::Key esp_key(const std::uint8_t* frame, std::uint16_t in_port, std::uint16_t esp) {
@@ -66,9 +75,9 @@ FlowCache::Key esp_key(const std::uint8_t* frame, std::uint16_t in_port, std::ui
 
 // What begins or ends a TCP connection, and ICMP, is looked at more closely (a SYN's maximum segment size, what is counted
 // to tell why nothing comes back): encrypt_for_child() and on_decrypted().
-bool looked_at(const std::uint8_t* ip, std::uint32_t total) {
-  if (ip[9] == kProtocolIcmp) return true;
-  return ip[9] == kProtocolTcp && (total < kIpv4Header + 20 || (ip[kIpv4Header + 13] & 6) != 0);  // SYN, RST
+bool looked_at(const std::uint8_t* ip, std::uint8_t protocol, std::uint32_t total) {
+  if (protocol == kProtocolIcmp) return true;
+  return protocol == kProtocolTcp && (total < kIpv4Header + 20 || (ip[kIpv4Header + 13] & 6) != 0);  // SYN, RST
 }
 
 void cut(rte_mbuf* m, std::uint32_t octets) {
@@ -78,14 +87,25 @@ void cut(rte_mbuf* m, std::uint32_t octets) {
 
 }  // namespace
 
-// Of many flows, what is remembered is fetched for the whole burst at once.
+// Of many flows, what is remembered is fetched for the whole burst at once, and then what each of them leads to.
 void Worker::prefetch_flows(std::span<rte_mbuf* const> frames, std::uint16_t in_port) const {
-  for (const rte_mbuf* m : frames) {
+  std::array<std::optional<FlowCache::Key>, kMaxBurst> keys;
+  for (std::size_t i = 0; i < frames.size(); ++i) {
+    const rte_mbuf* m = frames[i];
     if (m->data_len < kUpper + kUdpHeader + kEspHeader) continue;
     const auto* frame = rte_pktmbuf_mtod(m, const std::uint8_t*);
     const std::uint8_t* ip = frame + kEthernetHeader;
-    const std::uint16_t esp = plain_esp_offset(ip, be16(ip + 2));
-    flows_.prefetch(esp != 0 ? esp_key(frame, in_port, esp) : FlowCache::Key::clear(ip, in_port));
+    const std::uint16_t esp = plain_esp_offset(ip, ip[9], be16(ip + 2));
+    keys[i] = esp != 0 ? esp_key(frame, in_port, esp) : FlowCache::Key::clear(ip, in_port);
+    flows_.prefetch(*keys[i]);
+  }
+  for (std::size_t i = 0; i < frames.size(); ++i) {
+    if (!keys[i]) continue;
+    if (keys[i]->of_esp()) {
+      if (const InboundSa* sa = flows_.inbound(*keys[i]); sa != nullptr) prefetch(*sa);
+    } else if (const OutboundSa* sa = flows_.outbound(*keys[i]); sa != nullptr) {
+      prefetch(*sa);
+    }
   }
 }
 
@@ -96,21 +116,21 @@ bool Worker::plain_frame(rte_mbuf* m, std::uint16_t in_port) {
   const std::uint32_t there = m->data_len;
   if (m->nb_segs != 1 || there < kEthernetHeader + kIpv4Header) return false;
   if ((m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0) return false;
-  const auto* frame = rte_pktmbuf_mtod(m, const std::uint8_t*);
+  auto* frame = rte_pktmbuf_mtod(m, std::uint8_t*);
   const std::uint8_t* ip = frame + kEthernetHeader;
-  if (!for_port(frame, port.mac) || ip[0] != kPlainHeader || fragment(ip) || ip[8] <= 1) return false;
-  const std::uint32_t total = be16(ip + 2);
+  const PlainHeader header = PlainHeader::read(ip);
+  if (!for_port(frame, port.mac) || !header.may_go_on()) return false;
+  const std::uint32_t total = header.total();
   if (total < kIpv4Header || kEthernetHeader + total > there) return false;
   const std::uint64_t said = m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK;  // by the device
   if (said == RTE_MBUF_F_RX_IP_CKSUM_BAD) return false;
-  if (said != RTE_MBUF_F_RX_IP_CKSUM_GOOD && !plain_checksum_holds(ip)) return false;
+  if (said != RTE_MBUF_F_RX_IP_CKSUM_GOOD && !header.checksum_holds()) return false;
   // 2. As the packet before it between the same addresses?
-  const std::uint16_t esp = plain_esp_offset(ip, total);
+  const std::uint16_t esp = plain_esp_offset(ip, header.protocol(), total);
   if (esp != 0) {
-    const FlowCache::Key key = esp_key(frame, in_port, esp);
-    if (InboundSa* sa = flows_.inbound(key); sa != nullptr) return take_esp(m, in_port, total, esp, sa), true;
-  } else if (OutboundSa* sa = flows_.outbound(FlowCache::Key::clear(ip, in_port)); sa != nullptr && !looked_at(ip, total)) {
-    return take_clear(m, in_port, total, *sa), true;
+    if (known_esp(m, frame, header, in_port, esp)) return true;
+  } else if (known_clear(m, frame, header, in_port)) {
+    return true;
   }
   // 3. Where from and where to: classify_ip().
   if (!ordinary(ip[12]) || !ordinary(ip[16])) return false;
@@ -133,7 +153,7 @@ bool Worker::plain_frame(rte_mbuf* m, std::uint16_t in_port) {
   OutboundSa* sa = sas_.find_outbound(rule->child);
   if (sa != nullptr && sa->selectors == nullptr && esp == 0) {
     flows_.put(FlowCache::Key::clear(ip, in_port), *sa);
-    if (!looked_at(ip, total)) return take_clear(m, in_port, total, *sa), true;
+    if (!looked_at(ip, header.protocol(), total)) return take_clear(m, in_port, total, *sa), true;
   }
   clear(meta(m));
   meta(m).in_port = in_port;
@@ -144,9 +164,39 @@ bool Worker::plain_frame(rte_mbuf* m, std::uint16_t in_port) {
   return true;
 }
 
+// Of a flow that is remembered. Nothing overtakes a packet of the same burst that goes the general way.
+bool Worker::known_clear(rte_mbuf* m, std::uint8_t* frame, const PlainHeader& header, std::uint16_t in_port) {
+  const std::uint8_t* ip = frame + kEthernetHeader;
+  const std::uint32_t total = header.total();
+  OutboundSa* sa = plain_outbound_.same(header.addresses(), in_port);
+  if (sa == nullptr) {
+    sa = flows_.outbound(FlowCache::Key::clear(ip, in_port));
+    if (sa == nullptr) return false;
+    plain_outbound_.open(*sa, header.addresses(), in_port, tables_->generation, now_ms_);
+  }
+  if (looked_at(ip, header.protocol(), total)) return false;
+  if (!to_encrypt_.empty() || !plain_outbound_.add(m, frame, header, total, ip_ids_)) return take_clear(m, in_port, total, *sa), true;
+  if (plain_outbound_.full()) encrypt_plain();
+  return true;
+}
+
+bool Worker::known_esp(rte_mbuf* m, std::uint8_t* frame, const PlainHeader& header, std::uint16_t in_port, std::uint16_t esp) {
+  const std::uint32_t spi = spi_at(frame + esp);
+  const std::uint16_t source_port = esp == kUpper ? std::uint16_t{0} : be16(frame + kUpper);
+  InboundSa* sa = plain_inbound_.same(header.addresses(), spi, in_port, esp);
+  if (sa == nullptr) {
+    sa = flows_.inbound(esp_key(frame, in_port, esp));
+    if (sa == nullptr) return false;
+    plain_inbound_.open(*sa, header, spi, in_port, esp, source_port);
+  }
+  if (!to_decrypt_.empty() || in_turn_ || !plain_inbound_.add(m, frame, header, header.total(), source_port))
+    return take_esp(m, in_port, header.total(), esp, sa), true;
+  if (plain_inbound_.full()) decrypt_plain();
+  return true;
+}
+
 // Cleartext for an SA of ours: forward(), protect() and encrypt_for_child().
 void Worker::take_clear(rte_mbuf* m, std::uint16_t in_port, std::uint32_t total, OutboundSa& sa) {
-  if (sas_.many()) prefetch(sa, total);
   PacketMeta& about = meta(m);
   clear(about);
   about.in_port = in_port;
@@ -175,17 +225,138 @@ void Worker::take_esp(rte_mbuf* m, std::uint16_t in_port, std::uint32_t total, s
   about.new_flow = sa == nullptr;
   if (sa == nullptr) return on_esp(m);
   about.sa.inbound = sa;
-  if (sas_.many()) prefetch(*sa, total);
   to_decrypt_.push(m);
   if (to_decrypt_.count == kMaxBurst) decrypt();
+}
+
+// What known_clear() gathered: crypto and finish of esp_outbound(), and on its way.
+void Worker::encrypt_plain() {
+  plain_outbound_.close(now_ms_);
+  if (plain_outbound_.empty()) return;
+  mark(setup_.stages, Stage::prepare);
+  crypto::EspBatch& batch = plain_outbound_.batch();
+  engine_.submit(batch);
+  engine_.collect();
+  mark(setup_.stages, Stage::crypto);
+  for (std::uint32_t i = 0; i < batch.count; ++i) {
+    auto* m = static_cast<rte_mbuf*>(batch.jobs[i].user);
+    if (batch.jobs[i].status == crypto::EspJob::Status::ok) [[likely]]
+      send_frame(m, plain_outbound_.port(i));
+    else
+      drop(m, Drop::crypto_failed);
+  }
+  plain_outbound_.clear();
+  mark(setup_.stages, Stage::finish);
+}
+
+// What known_esp() gathered.
+void Worker::decrypt_plain() {
+  plain_inbound_.close();
+  if (plain_inbound_.empty()) return;
+  mark(setup_.stages, Stage::prepare);
+  crypto::EspBatch& batch = plain_inbound_.batch();
+  engine_.submit(batch);
+  engine_.collect();
+  mark(setup_.stages, Stage::crypto);
+  if (sas_.many()) {
+    for (std::uint32_t i = 0; i < batch.count; ++i)  // (whatever is there: it is only fetched)
+      flows_.prefetch(FlowCache::Key::decrypted(batch.jobs[i].esp + kEspHeader + batch.jobs[i].key->iv_octets));
+  }
+  PlainOpened run;
+  for (std::uint32_t i = 0; i < batch.count; ++i) {
+    if (plain_opened(batch.jobs[i], plain_inbound_.packet(i), run)) [[likely]]
+      continue;
+    run.close(now_ms_);
+    open_generally(batch.jobs[i], plain_inbound_.packet(i));
+  }
+  run.close(now_ms_);
+  plain_inbound_.clear();
+  mark(setup_.stages, Stage::finish);
+}
+
+// Steps 5 to 11 of esp_inbound.cpp's finish, and plain_decrypted(), for a packet of which there is nothing to be told.
+bool Worker::plain_opened(const crypto::EspJob& job, const PlainInbound::Packet& packet, PlainOpened& run) {
+  // 1. Authentic, fresh, and of an SA that goes on?
+  InboundSa& sa = *packet.sa;
+  if (run.sa != &sa) run.open(sa, now_ms_);
+  if (job.status != crypto::EspJob::Status::ok || run.spent(job.length)) return false;
+  if (sa.window.check(packet.sequence) != ReplayWindow::Verdict::fresh) return false;
+  // 2. The trailer, and what it ends.
+  const std::uint32_t before = kEspHeader + std::uint32_t{job.key->iv_octets};
+  std::uint8_t* ip = job.esp + before;
+  const std::uint8_t* trailer = job.esp + job.length - 2;
+  const std::uint32_t pad = trailer[0], octets = job.length - before - 2;
+  if (trailer[1] != kProtocolIpv4 || pad + kIpv4Header > octets || !padding_is_right(trailer, pad)) return false;
+  const PlainHeader header = PlainHeader::read(ip);
+  const std::uint32_t total = header.total();
+  if (!header.may_go_on() || total < kIpv4Header || total > octets - pad || !header.checksum_holds()) return false;
+  if (((header.traffic_class() ^ packet.traffic_class) & kEcnMask) != 0) return false;  // what is equal stays as it is
+  if (looked_at(ip, header.protocol(), total)) return false;
+  // 3. Its SA carries it, and its neighbor is known, as for the packet before between the same addresses.
+  if (run.addresses != header.addresses() && !find_way(sa, ip, header, run)) return false;
+  if (total > run.mtu) return false;
+  // 4. It takes its place in the window, and leaves.
+  sa.window.advance(packet.sequence);
+  run.count(total);
+  auto* m = static_cast<rte_mbuf*>(job.user);
+  const std::uint64_t second = header.second_a_hop_on();
+  std::memcpy(ip + 8, &second, 8);
+  if (run.ethernet_octets == kEthernetHeader) [[likely]]
+    std::memcpy(ip - kEthernetHeader, run.ethernet, kEthernetHeader);
+  else
+    std::memcpy(ip - run.ethernet_octets, run.ethernet, run.ethernet_octets);
+  m->data_off = static_cast<std::uint16_t>(ip - run.ethernet_octets - static_cast<std::uint8_t*>(m->buf_addr));
+  m->pkt_len = run.ethernet_octets + total;
+  m->data_len = static_cast<std::uint16_t>(run.ethernet_octets + total);
+  send_frame(m, run.port);
+  return true;
+}
+
+bool Worker::find_way(const InboundSa& sa, const std::uint8_t* ip, const PlainHeader& header, PlainOpened& run) {
+  if (!sa.carries(header.source(), header.destination())) return false;
+  const NeighborTable::Entry* neighbor = flows_.neighbor(FlowCache::Key::decrypted(ip));
+  if (neighbor == nullptr) {
+    neighbor = plain_neighbor(ip);
+    if (neighbor == nullptr) return false;
+    flows_.put(FlowCache::Key::decrypted(ip), *neighbor);
+  }
+  const PortView& port = setup_.ports[neighbor->port];
+  run.addresses = header.addresses();
+  run.port = neighbor->port;
+  run.mtu = port.mtu;
+  run.ethernet_octets = write_ethernet(run.ethernet, neighbor->mac, port.mac, port.vlan, RTE_ETHER_TYPE_IPV4);
+  return true;
+}
+
+// The scratch that it would have had from the beginning, had it gone the general way.
+void Worker::open_generally(const crypto::EspJob& job, const PlainInbound::Packet& packet) {
+  auto* m = static_cast<rte_mbuf*>(job.user);
+  PacketMeta& about = meta(m);
+  clear(about);
+  about.in_port = packet.in_port;
+  about.l3_offset = kEthernetHeader;
+  about.esp_offset = packet.esp_offset;
+  about.outer_source_port = packet.source_port;
+  about.udp_encapsulated = packet.source_port != 0;
+  about.spi = packet.sa->spi;
+  about.sa.inbound = packet.sa;
+  about.sequence = packet.sequence;
+  cut(m, packet.esp_offset + job.length + job.key->icv_octets);
+  EspContext context = esp_context();
+  crypto::EspBatch one;
+  one.direction = crypto::EspBatch::Direction::decrypt;
+  one.add() = job;
+  EspInboundOut out;
+  esp_inbound_finish(context, one, out);
+  finish_decrypted(out);
 }
 
 // A packet out of a tunnel, checked against its SA's selectors, for a host or router on a trusted port whose neighbor
 // is known: on_decrypted(), forward() and send_ip().
 bool Worker::plain_decrypted(rte_mbuf* m) {
   const auto* ip = at<const std::uint8_t>(m, 0);
-  if (!tables_->plain() || m->nb_segs != 1 || ip[0] != kPlainHeader || fragment(ip) || ip[8] <= 1) return false;
-  if (looked_at(ip, m->data_len)) return false;
+  if (!tables_->plain() || m->nb_segs != 1 || m->data_len < kIpv4Header) return false;
+  if (!PlainHeader::read(ip).may_go_on() || looked_at(ip, ip[9], m->data_len)) return false;
   const NeighborTable::Entry* neighbor = flows_.neighbor(FlowCache::Key::decrypted(ip));
   if (neighbor == nullptr) {
     neighbor = plain_neighbor(ip);

@@ -58,6 +58,10 @@ struct alignas(RTE_CACHE_LINE_SIZE) InboundSa {
   // Read only once built.
   crypto::EspKey key;
 
+  // By addresses alone; false: they do not say.
+  [[nodiscard]] bool carries(std::uint32_t from, std::uint32_t to) const {
+    return one_v4_range && from >= remote_first && from <= remote_last && to >= local_first && to <= local_last;
+  }
   [[nodiscard]] std::span<const CompactSelector> local() const { return {selectors, local_count}; }
   [[nodiscard]] std::span<const CompactSelector> remote() const { return {selectors + local_count, remote_count}; }
 };
@@ -140,19 +144,23 @@ void set_calm(Sa& sa) {
   sa.calm_bytes = sa.soft_told ? l.hard_bytes : std::min(l.soft_bytes, l.hard_bytes);
 }
 
-// The lines that prepare, crypto and finish will read for a packet of so many octets.
-inline void prefetch(const InboundSa& sa, std::uint32_t octets) {
+// The lines that prepare will read, and the first of the key's. The rest of that the engine fetches ahead of its turn: the
+// keys of a burst are more than the nearest cache holds.
+inline void prefetch(const InboundSa& sa) {
   __builtin_prefetch(&sa);
   __builtin_prefetch(&sa.window);
+  __builtin_prefetch(&sa.key);
+}
+// And what finish will read besides, while others are decrypted: more at once than the core can have under way is lost.
+inline void prefetch_finish(const InboundSa& sa) {
   __builtin_prefetch(&sa.counters);
   __builtin_prefetch(reinterpret_cast<const std::uint8_t*>(&sa + 1));  // the window's first bits
-  crypto::prefetch(sa.key, octets);
 }
-inline void prefetch(const OutboundSa& sa, std::uint32_t octets) {
+inline void prefetch(const OutboundSa& sa) {
   __builtin_prefetch(&sa);
   __builtin_prefetch(&sa.header);
   __builtin_prefetch(&sa.sequence);
-  crypto::prefetch(sa.key, octets);
+  __builtin_prefetch(&sa.key);
 }
 
 // Whether an outbound SA with selectors of its own takes the packet that starts with these octets.

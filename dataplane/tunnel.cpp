@@ -34,6 +34,8 @@ EspContext Worker::esp_context() {
 }
 
 void Worker::decrypt() {
+  decrypt_plain();
+  if (to_decrypt_.empty()) return;
   if (lends()) return decrypt_in_turn();
   EspContext context = esp_context();
   EspInboundOut out;
@@ -160,6 +162,8 @@ void Worker::want(rte_mbuf* m) {
 
 // Everything that waits for a batch. What comes of it (replies, errors, other tunnels) may fill one again.
 void Worker::finish() {
+  decrypt_plain();
+  encrypt_plain();
   while (!to_decrypt_.empty() || !to_encrypt_.empty()) {
     if (!to_decrypt_.empty()) decrypt();
     if (!to_encrypt_.empty()) encrypt();
@@ -167,6 +171,7 @@ void Worker::finish() {
 }
 
 void Worker::encrypt() {
+  encrypt_plain();
   std::array<rte_mbuf*, kMaxBurst> packets;
   const std::uint16_t count = to_encrypt_.count;
   std::copy_n(to_encrypt_.packets, count, packets.begin());

@@ -207,6 +207,7 @@ bool Worker::receive(const WorkerSetup::RxQueue& queue) {
 
 void Worker::process(std::span<rte_mbuf*> frames, const WorkerSetup::RxQueue& queue) {
   const bool plain = queue.vlans.size() == 1 && queue.vlans.front().first == 0 && tables_->plain();
+  in_turn_ = lends();
   if (plain && sas_.many()) prefetch_flows(frames, queue.vlans.front().second);
   for (rte_mbuf* m : frames) {
     if (plain && plain_frame(m, queue.vlans.front().second)) continue;

@@ -22,6 +22,8 @@
 #include "dataplane/mailbox.h"
 #include "dataplane/packet.h"
 #include "dataplane/packet_ptr.h"
+#include "dataplane/plain_inbound.h"
+#include "dataplane/plain_outbound.h"
 #include "dataplane/reassembly.h"
 #include "dataplane/sa_table.h"
 #include "dataplane/spi.h"
@@ -127,6 +129,13 @@ class Worker {
   bool plain_frame(rte_mbuf* m, std::uint16_t in_port);
   bool plain_decrypted(rte_mbuf* m);
   [[nodiscard]] const NeighborTable::Entry* plain_neighbor(const std::uint8_t* ip) const;
+  bool known_clear(rte_mbuf* m, std::uint8_t* frame, const PlainHeader& header, std::uint16_t in_port);
+  bool known_esp(rte_mbuf* m, std::uint8_t* frame, const PlainHeader& header, std::uint16_t in_port, std::uint16_t esp);
+  void encrypt_plain();
+  void decrypt_plain();
+  bool plain_opened(const crypto::EspJob& job, const PlainInbound::Packet& packet, PlainOpened& run);
+  bool find_way(const InboundSa& sa, const std::uint8_t* ip, const PlainHeader& header, PlainOpened& run);
+  void open_generally(const crypto::EspJob& job, const PlainInbound::Packet& packet);
   void take_clear(rte_mbuf* m, std::uint16_t in_port, std::uint32_t total, OutboundSa& sa);
   void take_esp(rte_mbuf* m, std::uint16_t in_port, std::uint32_t total, std::uint16_t esp, InboundSa* sa);
   void prefetch_flows(std::span<rte_mbuf* const> frames, std::uint16_t in_port) const;
@@ -178,7 +187,10 @@ class Worker {
   FlowCache flows_;
   IpIds ip_ids_;
   Reassembly reassembly_;
-  Lane to_decrypt_, to_encrypt_;  // empty between bursts
+  Lane to_decrypt_, to_encrypt_;  // empty between bursts, as are:
+  PlainInbound plain_inbound_;    // whose packets go before those of to_decrypt_
+  PlainOutbound plain_outbound_;  // and to_encrypt_
+  bool in_turn_ = false;          // decryption goes through lending_: decrypt_in_turn()
   LendQueue lending_;             // batches that are being decrypted
   HandOverFence fence_;           // while it stands nothing is received
   Saturation saturation_;

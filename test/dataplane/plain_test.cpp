@@ -158,3 +158,67 @@ TEST_CASE("ESP goes the same way with the short way and without, outer and inner
   }
   CHECK(decrypted > kRounds);
 }
+
+TEST_CASE("Packets of a flow leave in the order in which they came, whichever of them go the short way") {
+  GatewayLab lab(1);
+  lab.add_tunnel(false);
+  const auto packet = [](bool out, std::uint32_t n) {
+    const bool tcp = n % 7 == 3;  // a SYN goes the general way
+    Bytes body = counting(40);
+    if (tcp) body[13] = 2, body[12] = 0x50;
+    body[30] = static_cast<std::uint8_t>(n >> 8);
+    body[31] = static_cast<std::uint8_t>(n);
+    const char *here = "10.1.0.5", *there = "10.2.0.7";
+    return ipv4({.source = out ? here : there,
+                 .destination = out ? there : here,
+                 .protocol = static_cast<std::uint8_t>(tcp ? 6 : 17)},
+                body);
+  };
+  const auto number = [](const Bytes& inner) { return std::uint32_t{inner[50]} << 8 | inner[51]; };
+  auto& tunnel = lab.tunnels()[0];
+  constexpr std::uint32_t kCount = 600;
+  for (std::uint32_t n = 0; n < kCount; ++n) {
+    lab.give_ip(1, packet(true, n));
+    lab.give_ip(0, reference_seal(tunnel.to_us, ++tunnel.sent, packet(false, n)));
+    if (n == 0) REQUIRE(lab.run([&] { return lab.out(0).size() == 1 && lab.out(1).size() == 1; }));  // neighbors are known
+  }
+  REQUIRE(lab.run([&] { return lab.out(0).size() == kCount && lab.out(1).size() == kCount; }));
+  for (std::uint32_t n = 0; n < kCount; ++n) {
+    CHECK(number(reference_open(tunnel.from_us, lab.out(0)[n]).inner) == n);
+    CHECK(number(lab.out(1)[n]) == n);
+  }
+  lab.settle();
+}
+
+TEST_CASE("Limits of an SA's life are told once and kept to the packet, by the short way as by the general one") {
+  const bool general = GENERATE(false, true);
+  GatewayLab lab(1, general ? std::function<void(Setup&)>(with_vlans) : nullptr);
+  lab.add_tunnel(false, true, [](PolicySpec*, SaSpec* spec) {
+    if (spec == nullptr) return;
+    spec->soft_packets = 100;
+    spec->hard_packets = 150;
+  });
+  auto& tunnel = lab.tunnels()[0];
+  const Bytes out = udp_packet({.source = "10.1.0.5", .destination = "10.2.0.7"}, 1, 2, counting(20));
+  const Bytes in = udp_packet({.source = "10.2.0.7", .destination = "10.1.0.5"}, 1, 2, counting(20));
+  for (int i = 0; i < 170; ++i) {
+    lab.give_ip(1, out);
+    lab.give_ip(0, reference_seal(tunnel.to_us, ++tunnel.sent, in));
+    if (i == 0) REQUIRE(lab.run([&] { return lab.out(0).size() == 1 && lab.out(1).size() == 1; }));  // neighbors are known
+  }
+  REQUIRE(lab.run([&] { return lab.out(0).size() == 150 && lab.out(1).size() == 150; }));
+  lab.settle();
+  CHECK(lab.out(0).size() == 150);
+  CHECK(lab.out(1).size() == 150);
+  CHECK(lab.dropped("sa_expired") == 40);
+  std::map<std::pair<Direction, bool>, int> told;
+  for (const Event& event : lab.events())
+    if (const auto* limit = std::get_if<LimitReached>(&event)) ++told[{limit->direction, limit->hard}];
+  CHECK(told.size() == 4);
+  for (const auto& [what, times] : told) CHECK(times == 1);
+  const auto counted = [&](Direction direction, std::uint32_t spi) {
+    return lab.gateway().counters(direction, spi, tunnel.number)->packets;
+  };
+  CHECK(counted(Direction::outbound, tunnel.from_us.spi) == 150);
+  CHECK(counted(Direction::inbound, tunnel.to_us.spi) == 150);
+}

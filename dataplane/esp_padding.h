@@ -1,0 +1,33 @@
+// ESP's padding: 1, 2, 3 ... (RFC 4303 2.4).
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+namespace causeway::dataplane {
+
+// Every octet is looked at. `end`: where they end; before them is ESP's header at the least, so there are eight octets to
+// look at.
+inline bool padding_is_right(const std::uint8_t* end, std::uint32_t count) {
+  if (count == 0) return true;
+  if (count <= 8) {  // as one number, whose lower octets are before the padding
+    std::uint64_t there;
+    std::memcpy(&there, end - 8, 8);
+    const std::uint32_t not_ours = 64 - 8 * count;
+    return there >> not_ours == 0x0807060504030201U << not_ours >> not_ours;
+  }
+  std::uint32_t wrong = 0;
+  for (std::uint32_t i = 0; i < count; ++i) wrong |= (end - count)[i] ^ (i + 1);
+  return (wrong & 0xff) == 0;
+}
+
+// Up to 15 of them, the pad length and the next header. Behind those is the ICV's place, of eight octets at the least.
+inline void write_trailer(std::uint8_t* at, std::uint32_t count, std::uint8_t next_header) {
+  constexpr std::uint64_t kFirst = 0x0807060504030201, kSecond = 0x100f0e0d0c0b0a09;
+  std::memcpy(at, &kFirst, 8);  // what is too much falls where the trailer and the ICV go
+  if (count > 8) std::memcpy(at + 8, &kSecond, 8);
+  const auto end = static_cast<std::uint16_t>(count | std::uint32_t{next_header} << 8);
+  std::memcpy(at + count, &end, 2);
+}
+
+}  // namespace causeway::dataplane
