@@ -251,6 +251,14 @@ void Tunnel::on_closed(Ike& ike, const ike::Reason& reason, Time now, Actions& o
     give_reason(reason, now, out);
     return;
   }
+  if (ike.ours && reason.childless && !settings_->childless) {  // not a failure: begun again the other way
+    auto changed = std::make_shared<ike::PeerSettings>(*settings_);
+    changed->childless = true;
+    settings_ = std::move(changed);
+    retry_at_ = now;
+    note(now, reason.text);
+    return say(out, ike::Notice::Level::info, reason.text);
+  }
   if (ike.ours) {  // an attempt that came to nothing
     ++counts_.attempts_failed;
     ++failures_;

@@ -52,6 +52,7 @@ struct Reason {
   std::vector<std::string> candidates;  // where the protocol hides the cause: ranked, most likely first
   bool first_message = false;  // nothing but a refusal ever came back: the version itself may be the matter
   Symptom symptom = Symptom::none;
+  bool childless = false;  // the peer wants IKE_AUTH without a child (RFC 6023): the next attempt begins so
 };
 
 // A pair of ESP SAs as negotiated. Shared between the two install effects; wiped with its last owner.

@@ -54,6 +54,7 @@ struct PeerSettings {
   crypto::Secret ppk;                                    // RFC 8784; empty: none
   std::uint16_t ike_packet = 1280;      // octets of the largest IP packet with a fragment of an IKE message
   std::vector<ChildSettings> children;  // at least one; parts come and go while the tunnel lives
+  bool childless = false;               // learnt: the peer takes no child with IKE_AUTH (RFC 6023)
 };
 
 struct ChildStatus {

@@ -35,6 +35,24 @@ void become_established(Session& s, Step& step) {
   s.candidates.clear();
 }
 
+// Whether the peer said in IKE_SA_INIT that it takes an IKE SA without a child (RFC 6023 3).
+bool takes_childless(const ike::Bytes& init_response) {
+  const auto header = ike::parse_header(init_response);
+  if (!header) return false;
+  const auto raw = ike::walk_payloads(header->first_payload, ike::ByteView(init_response).subspan(ike::kHeaderSize));
+  if (!raw) return false;
+  const auto payloads = ike::decode_payloads(*raw);
+  return payloads && payloads->find(ike::NotifyType::childless_ikev2_supported) != nullptr;
+}
+
+// A peer that insists on it has no word of its own for that: INVALID_SYNTAX, by which the IKE SA ends without a DELETE
+// (RFC 7296 2.21.2). Without the notify in IKE_SA_INIT it means what it says.
+bool insists_on_childless(const Handshake& h, const ike::Payloads& p) {
+  const auto* error = p.error();
+  return h.child && !p.sa && error != nullptr && error->type == ike::NotifyType::invalid_syntax &&
+         takes_childless(h.keyed.init_response);
+}
+
 // The child of IKE_AUTH as initiator: up, or why not. The IKE SA stays either way (1.2).
 void finish_first_child(Session& s, ChildOffer offer, const Inbound& in, const Nonces& nonces, Step& step) {
   const auto fail = [&](ike::Reason reason) {
@@ -109,8 +127,16 @@ void send_ike_auth(Session& s, Step& step) {
   if (s.initial_contact) add_notify(chain, ike::NotifyType::initial_contact);
   if (says_whom_it_wants(s)) chain.add(ike::PayloadType::id_responder, s.peer.remote_id.encode());
   chain.add(ike::PayloadType::auth, auth->encode());
-  add_offer_sa(chain, *s.handshake->child);
-  add_offer_selectors(chain, *s.handshake->child);
+  Handshake& h = *s.handshake;
+  if (h.child && s.peer.settings->childless && takes_childless(h.keyed.init_response)) {
+    h.child_later = h.child->slot;
+    s.env->release_spi(h.child->spi);
+    h.child.reset();
+  }
+  if (h.child) {
+    add_offer_sa(chain, *h.child);
+    add_offer_selectors(chain, *h.child);
+  }
   chain.append(ppk_notifies);
   s.stage = Stage::auth_sent;
   send_request(s, ike::Exchange::ike_auth, chain, step);
@@ -132,12 +158,14 @@ void on_ike_auth_response(Session& s, const Inbound& in, Step& step) {
   if (!wrong) wrong = settle_ppk(s, p);
   if (!wrong) wrong = verify_auth(s, s.keys, s.peer, {p, *p.auth, s.id_remote, in.id_r_body});
   if (wrong) return doubt(s, std::move(*wrong), true, step);  // it believes in an SA, and must be told (2.21.2)
+  if (insists_on_childless(*s.handshake, p)) return finish(s, reasons::wants_childless(s), step);
   Handshake h = std::move(*s.handshake);
   s.handshake.reset();
   become_established(s, step);
   take_auth_lifetime(s, p, step.now);
   step.out.emplace_back(ike::IkeEstablished{});
   if (h.child) finish_first_child(s, std::move(*h.child), in, h.keyed.nonces, step);
+  if (h.child_later) add_task(s, Task{.kind = Task::Kind::create_child, .slot = *h.child_later});
   pump(s, step);
 }
 

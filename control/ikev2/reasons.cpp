@@ -190,6 +190,13 @@ ike::Reason cannot_sign(const Session& s, const crypto::SignatureError& error) {
               "our key makes no signature that " + s.peer_name() + " takes: " + error.text);
 }
 
+ike::Reason wants_childless(const Session& s) {
+  ike::Reason r = make(ike::Cause::child_refused,
+                       s.peer_name() + " takes no child with IKE_AUTH: it is asked for by CREATE_CHILD_SA");
+  r.childless = true;
+  return r;
+}
+
 ike::Reason wants_eap(const Session& s) {
   return make(ike::Cause::authentication_failed,
               s.peer_name() +

@@ -34,6 +34,7 @@ ike::Reason bad_certificate(const Session& s, const crypto::CertificateError& er
 ike::Reason bad_signature(const Session& s, const std::string& subject, const crypto::SignatureError& error);
 ike::Reason cannot_sign(const Session& s, const crypto::SignatureError& error);
 ike::Reason wants_eap(const Session& s);
+ike::Reason wants_childless(const Session& s);
 ike::Reason half_open(const Session& s, ike::Time waited);
 ike::Reason out_of_step(const Session& s);
 

@@ -204,6 +204,7 @@ struct Handshake {
   std::optional<ike::Bytes> asked_cookie;  // the peer wants it, soon to be sent
   int cookies = 0;
   std::optional<ChildOffer> child;
+  std::optional<ike::ChildSlot> child_later;  // it is asked for by CREATE_CHILD_SA, the peer wants it so (RFC 6023)
   std::vector<ike::Bytes> answers;  // to IKE_SA_INIT that were looked at
   std::vector<Branch> parked;       // of these, those not worked on
   std::optional<Failure> failure;   // of the last one that came to nothing

@@ -197,5 +197,30 @@ TEST_CASE("IKEv2 cookie: asked for in one datagram smaller than the request, whi
   }
 }
 
+// --- childless (RFC 6023) ------------------------------------------------------------------------------------
+
+TEST_CASE("IKEv2: where the peer wants it so, IKE_AUTH goes without a child, which CREATE_CHILD_SA brings") {
+  const std::uint64_t seed = GENERATE(range(1, 13));
+  IkePair pair({.seed = seed, .adjust = [](ike::PeerSettings& s, bool is_b) { s.childless = !is_b; }, .traffic = true});
+  crypto::SeededRandom dice(seed * 31);
+  if (seed > 1) {
+    pair.wire = [&](const InFlight&) {
+      Fate fate;
+      const int copies = dice.below(5) == 0 ? 0 : dice.below(5) == 0 ? 2 : 1;
+      for (int i = 0; i < copies; ++i) fate.push_back({Time{5 + dice.below(200)}, std::nullopt});
+      return fate;
+    };
+  }
+  pair.start(pair.a);
+  pair.run(Time{60'000}, [&] { return pair.both_up(); });
+  REQUIRE(pair.both_up());
+  if (seed == 1) CHECK(pair.history.size() == 6);  // IKE_SA_INIT, IKE_AUTH, CREATE_CHILD_SA
+  pair.run(Time{10'000});
+  CHECK(pair.difference().empty());
+  CHECK(pair.stuck().empty());
+  CHECK(pair.a.child_failed.empty());
+  CHECK(pair.packets_lost == 0);
+}
+
 }  // namespace
 }  // namespace causeway

@@ -124,6 +124,28 @@ TEST_CASE("A tunnel that fails is retried for ever, each wait about twice the on
   }
 }
 
+TEST_CASE("A peer that wants IKE_AUTH without a child is tried so at once; when it says so again, after a wait") {
+  Bench b(settings());
+  b.tunnel.begin(b.now, b.out), b.tunnel.take_turn(b.now, b.out);
+  CHECK_FALSE(b.last().peer->childless);
+  const auto wants_childless = [] {
+    auto effects = end(Cause::child_refused, "no child with IKE_AUTH");
+    std::get<ike::IkeClosed>(effects.back()).reason.childless = true;
+    return effects;
+  };
+  b.happen(b.last(), wants_childless());
+  REQUIRE(b.fake.alive.size() == 1);
+  CHECK(b.last().peer->childless);
+  CHECK(b.last().calls == std::vector<std::string>{"start 0"});
+  CHECK(b.tunnel.counts().attempts == 2);
+  CHECK(b.tunnel.counts().attempts_failed == 0);
+  b.happen(b.last(), wants_childless());
+  CHECK(b.fake.alive.empty());
+  CHECK(b.tunnel.counts().attempts_failed == 1);
+  REQUIRE(b.tunnel.deadline());
+  CHECK(*b.tunnel.deadline() >= b.now + 700ms);
+}
+
 TEST_CASE("A first child that is refused is asked for again after a wait like that after any failure") {
   Bench b(settings());
   b.tunnel.begin(b.now, b.out), b.tunnel.take_turn(b.now, b.out);

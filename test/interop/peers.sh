@@ -145,6 +145,17 @@ childless() {
   expect "pings pass" ping_through hosta 5
 }
 
+# A peer that insists on it refuses the child of our IKE_AUTH, and gets it asked for behind.
+childless_for_us() {
+  START=wait DPD_IDLE=0s STRONGSWAN_EXTRA='childless = force'
+  start_both udp
+  expect "we initiate" ctl gwa up net --timeout 15
+  expect "strongSwan wanted no child in IKE_AUTH" charon_says 'peer did not initiate a childless IKE_SA'
+  expect "its child came by CREATE_CHILD_SA" charon_says 'generating CREATE_CHILD_SA response .* SA '
+  is "IKE SAs that it took" "$(ctl gwa log | grep -c 'IKE SA established')" 1
+  expect "pings pass" ping_through hosta 5
+}
+
 scenarios peers
 trap 'rm -rf "/etc/netns/$LAB-gwa"; lab_down' EXIT
 scenario "we are behind a NAT" without_nats we_behind_nat
@@ -158,3 +169,4 @@ scenario "another group than strongSwan guessed" without_nats other_group peer
 scenario "port 4500 from the first message on" without_nats port_4500
 scenario "UDP encapsulation by force" without_nats forced_encapsulation
 scenario "an IKE SA without a child, then the child" without_nats childless
+scenario "strongSwan takes no child with our IKE_AUTH" without_nats childless_for_us
