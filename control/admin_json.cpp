@@ -161,7 +161,7 @@ Json port_json(const dataplane::PortStatus& port) {
 
 Json counters_json(const CountersReport& counters) {
   const auto crypto = [](const dataplane::CryptoStatus& c) {
-    return Json{{"suite", c.suite}, {"level", c.level}, {"api", c.api}, {"packets", c.packets}};
+    return Json{{"suite", c.suite}, {"level", c.level}, {"api", c.api}, {"packets", c.packets}, {"octets", c.octets}};
   };
   const auto pool = [](const dataplane::PoolStatus& p) {
     return Json{{"name", p.name}, {"size", p.size}, {"in_use", p.in_use}};

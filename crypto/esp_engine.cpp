@@ -262,7 +262,10 @@ struct EspEngine::Impl {
   using Indices = std::span<const std::uint8_t>;  // of a batch's jobs
   void find_calls();
   void process(EspBatch& batch);
-  void direct(EspBatch& batch, Indices all);
+  static constexpr std::size_t kAhead = 3;  // packets whose keys come nearer meanwhile, where each has another
+  [[nodiscard]] aes_gcm_enc_dec_t call_for(const EspKey& key, const EspBatch& batch) const;
+  void direct(aes_gcm_enc_dec_t call, EspJob& job, bool encrypt);
+  void one(EspBatch& batch, std::size_t index, std::uint8_t* queued, std::size_t& waiting);
   void queue(EspBatch& batch, Indices all);
   void by_jobs(IMB_MGR& manager, EspBatch& batch, Indices group);
   void by_burst(IMB_MGR& manager, EspBatch& batch, Indices group);
@@ -283,34 +286,31 @@ void EspEngine::Impl::find_calls() {
   }
 }
 
+// nullptr where packets with this key do not go by direct calls.
+aes_gcm_enc_dec_t EspEngine::Impl::call_for(const EspKey& key, const EspBatch& batch) const {
+  if (key.kind != EspKey::Kind::gcm || plan.choice(key.family, batch.count, 0).api != EspApi::direct) return nullptr;
+  const bool encrypt = batch.direction == EspBatch::Direction::encrypt;
+  return gcm_calls[static_cast<std::size_t>(key.level)][key.key_octets / 8U - 2U][encrypt ? 1 : 0];
+}
+
 // AES-GCM by one call a packet. What the library reads and writes is the packet itself, where it has the shape: SPI and
 // sequence number as they stand are the additional data, the tag to send goes behind the ciphertext. One scratch does for
 // all, and stays in the nearest cache.
-void EspEngine::Impl::direct(EspBatch& batch, Indices all) {
-  const bool encrypt = batch.direction == EspBatch::Direction::encrypt;
+void EspEngine::Impl::direct(aes_gcm_enc_dec_t call, EspJob& job, bool encrypt) {
   Scratch& own = scratch[0];
-  constexpr std::size_t kAhead = 3;  // packets whose keys come nearer meanwhile, where each has another
-  for (std::size_t n = 0; n < all.size(); ++n) {
-    EspJob& job = batch.jobs[all[n]];
-    const EspKey& key = *job.key;
-    if (n + kAhead < all.size()) {
-      const EspJob& later = batch.jobs[all[n + kAhead]];
-      if (later.key != &key) prefetch(*later.key, later.length);
-    }
-    const auto call = gcm_calls[static_cast<std::size_t>(key.level)][key.key_octets / 8U - 2U][encrypt ? 1 : 0];
-    make_nonce(job, own);
-    const std::uint8_t* aad = job.esp;
-    std::uint64_t aad_octets = kSpiAndSequence;
-    if (key.esn) {
-      aad_octets = make_aad(job, own);
-      aad = own.aad.data();
-    }
-    std::uint8_t* text = job.esp + kSpiAndSequence + key.iv_octets;
-    std::uint8_t* icv = job.esp + job.length;
-    call(&schedule(key).gcm, &context, text, text, static_cast<std::uint64_t>(icv - text), own.nonce.data(), aad, aad_octets,
-         encrypt ? icv : own.tag.data(), key.icv_octets);
-    job.status = encrypt || same_tag(own.tag.data(), icv, key.icv_octets) ? EspJob::Status::ok : EspJob::Status::icv_failed;
+  const EspKey& key = *job.key;
+  make_nonce(job, own);
+  const std::uint8_t* aad = job.esp;
+  std::uint64_t aad_octets = kSpiAndSequence;
+  if (key.esn) {
+    aad_octets = make_aad(job, own);
+    aad = own.aad.data();
   }
+  std::uint8_t* text = job.esp + kSpiAndSequence + key.iv_octets;
+  std::uint8_t* icv = job.esp + job.length;
+  call(&schedule(key).gcm, &context, text, text, static_cast<std::uint64_t>(icv - text), own.nonce.data(), aad, aad_octets,
+       encrypt ? icv : own.tag.data(), key.icv_octets);
+  job.status = encrypt || same_tag(own.tag.data(), icv, key.icv_octets) ? EspJob::Status::ok : EspJob::Status::icv_failed;
 }
 
 void EspEngine::Impl::finish(EspBatch& batch, const IMB_JOB& done) {
@@ -398,9 +398,17 @@ void EspEngine::Impl::queue(EspBatch& batch, Indices all) {
   std::copy(all.begin(), all.end(), left.begin());
   for (std::size_t waiting = all.size(); waiting != 0;) {
     std::size_t n = 0, others = 0;
-    for (std::size_t i = 0; i < waiting; ++i) (like(left[0], left[i]) ? group[n++] : rest[others++]) = left[i];
+    std::uint32_t octets = 0;
+    for (std::size_t i = 0; i < waiting; ++i) {
+      if (like(left[0], left[i])) {
+        group[n++] = left[i];
+        octets += batch.jobs[left[i]].length;
+      } else {
+        rest[others++] = left[i];
+      }
+    }
     const EspKey& key = *batch.jobs[group[0]].key;
-    EspPlan::Choice choice = plan.choice(key.family, static_cast<std::uint32_t>(n));
+    EspPlan::Choice choice = plan.choice(key.family, static_cast<std::uint32_t>(n), octets);
     if (key.kind == EspKey::Kind::gcm) choice.level = key.level;
     if (choice.api == EspApi::split && key.cipher != IMB_CIPHER_CBC) choice.api = EspApi::burst;
     IMB_MGR* manager = managers.get(choice.level);
@@ -425,38 +433,47 @@ void EspEngine::Impl::queue(EspBatch& batch, Indices all) {
 
 void EspEngine::Impl::process(EspBatch& batch) {
   const bool encrypt = batch.direction == EspBatch::Direction::encrypt;
-  std::array<std::uint8_t, EspBatch::kMax> queued, called;
-  std::size_t waiting = 0, calls = 0;
+  std::array<std::uint8_t, EspBatch::kMax> queued;
+  std::size_t waiting = 0;
+  const EspKey* known = nullptr;
+  aes_gcm_enc_dec_t call = nullptr;  // of the key that is known
   for (std::size_t i = 0; i < batch.count; ++i) {
     EspJob& job = batch.jobs[i];
-    const EspKey& key = *job.key;
-    IMB_MGR* manager = managers.get(key.level);
-    if (manager == nullptr || !acceptable(job)) {
+    if (i + kAhead < batch.count && batch.jobs[i + kAhead].key != job.key)
+      prefetch(*batch.jobs[i + kAhead].key, batch.jobs[i + kAhead].length);
+    if (job.key != known) {
+      known = job.key;
+      call = call_for(*known, batch);
+    }
+    if (call == nullptr)
+      one(batch, i, queued.data(), waiting);
+    else if (acceptable(job)) [[likely]]
+      direct(call, job, encrypt);
+    else
       job.status = EspJob::Status::refused;
-      continue;
-    }
-    switch (key.kind) {
-      case EspKey::Kind::gcm:
-        if (plan.choice(key.family, batch.count).api == EspApi::direct)
-          called[calls++] = static_cast<std::uint8_t>(i);
-        else
-          queued[waiting++] = static_cast<std::uint8_t>(i);
-        break;
-      case EspKey::Kind::gmac:
-        compute_gmac(*manager, context, job, scratch[i], scratch[i].tag.data());
-        settle(job, scratch[i], encrypt);
-        break;
-      case EspKey::Kind::chacha20_poly1305:
-      case EspKey::Kind::separate:
-        queued[waiting++] = static_cast<std::uint8_t>(i);
-        break;
-      case EspKey::Kind::none:
-        job.status = EspJob::Status::refused;
-        break;
-    }
   }
-  if (calls != 0) direct(batch, {called.data(), calls});
   if (waiting != 0) queue(batch, {queued.data(), waiting});
+}
+
+// What is not AES-GCM by direct calls: most of it waits for its group.
+void EspEngine::Impl::one(EspBatch& batch, std::size_t index, std::uint8_t* queued, std::size_t& waiting) {
+  EspJob& job = batch.jobs[index];
+  IMB_MGR* manager = managers.get(job.key->level);
+  job.status = EspJob::Status::refused;
+  if (manager == nullptr || !acceptable(job)) return;
+  switch (job.key->kind) {
+    case EspKey::Kind::gmac:
+      compute_gmac(*manager, context, job, scratch[index], scratch[index].tag.data());
+      return settle(job, scratch[index], batch.direction == EspBatch::Direction::encrypt);
+    case EspKey::Kind::gcm:
+    case EspKey::Kind::chacha20_poly1305:
+    case EspKey::Kind::separate:
+      job.status = EspJob::Status::pending;
+      queued[waiting++] = static_cast<std::uint8_t>(index);
+      return;
+    case EspKey::Kind::none:
+      return;
+  }
 }
 
 EspEngine::EspEngine(const EspPlan& plan) : impl_(std::make_unique<Impl>()) {

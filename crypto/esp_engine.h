@@ -107,12 +107,15 @@ struct EspBatch {
   EspJob& add() { return jobs[count++] = EspJob{}; }
 };
 
-// Which level and which interface serve which suite, by how many packets of it a batch has. Chosen once per process
-// before any SA exists: AES-GCM's key schedules differ by level, so it has one for all batches, stamped in the EspKey.
+// Which level and which interface serve which suite, by how many packets of it a batch has, and of a full one by how long
+// they are (sixteen lanes of SHA2-256 win for long packets over instructions of the CPU's own, which win for short ones).
+// Chosen once per process before any SA exists: AES-GCM's key schedules differ by level, so it has one for all batches,
+// stamped in the EspKey.
 class EspPlan {
  public:
   enum Family : std::uint8_t { gcm128, gcm192, gcm256, chacha, md5, sha1, sha256, sha384, sha512, xcbc, kFamilies };
   static constexpr std::array<std::uint32_t, 3> kBatches = {2, 8, EspBatch::kMax};  // up to so many packets
+  static constexpr std::uint32_t kLong = 640;  // octets of the average packet from which a full batch is one of long ones
   struct Choice {
     EspLevel level = EspLevel::sse;
     EspApi api = EspApi::job;
@@ -129,21 +132,25 @@ class EspPlan {
   // As configured, instead of what was measured. The error is a sentence.
   tl::expected<void, std::string> pin(const EspSuite& suite, std::optional<EspLevel> level, std::optional<EspApi> api);
 
-  [[nodiscard]] EspLevel level(const EspSuite& suite) const { return choices_[family_of(suite)].back().level; }
-  [[nodiscard]] const Choice& choice(std::uint8_t family, std::uint32_t packets) const {
-    return choices_[family][packets <= kBatches[0] ? 0 : packets <= kBatches[1] ? 1 : 2];
+  [[nodiscard]] EspLevel level(const EspSuite& suite) const { return choices_[family_of(suite)][kFull].level; }
+  // `octets`: of all of them together.
+  [[nodiscard]] const Choice& choice(std::uint8_t family, std::uint32_t packets, std::uint32_t octets) const {
+    if (packets > kBatches[1] && octets >= packets * kLong) return choices_[family][kFullOfLong];
+    return choices_[family][packets <= kBatches[0] ? 0 : packets <= kBatches[1] ? 1 : kFull];
   }
   [[nodiscard]] bool uses(EspLevel level) const;
   struct Row {
     std::string suite;  // or what stands for several: "sha1" for all with HMAC-SHA1
     EspLevel level;
     EspApi api;
-    std::uint32_t packets;  // of batches up to so many
+    std::uint32_t packets;     // of batches up to so many
+    std::uint32_t octets = 0;  // on average from so many on
   };
   [[nodiscard]] std::vector<Row> rows() const;  // for operators
 
  private:
-  std::array<std::array<Choice, kBatches.size()>, kFamilies> choices_{};
+  static constexpr std::size_t kFull = kBatches.size() - 1, kFullOfLong = kBatches.size();
+  std::array<std::array<Choice, kBatches.size() + 1>, kFamilies> choices_{};
 };
 
 class EspEngine {

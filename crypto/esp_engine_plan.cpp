@@ -42,16 +42,19 @@ EspApi nearest(const EspSuite& suite, EspApi api) {
   return EspPlan::has(suite, EspApi::direct) ? EspApi::direct : EspApi::job;
 }
 
+constexpr std::uint32_t kPayload = 256, kLongPayload = 1408;  // octets, multiples of every block
+
 // A burst as a busy worker sees it, both directions; the least of a few rounds, because the machine may
 // be taken away in the middle of any.
 class Stopwatch {
  public:
   explicit Stopwatch(EspLevel level) : level_(level), engine_(EspPlan::fixed(level)) {}
 
-  // Of a batch of so many packets, by that interface.
-  std::uint64_t cycles(const EspSuite& suite, EspApi api, std::uint32_t packets) {
+  // Of a batch of so many packets with so many octets of payload, by that interface.
+  std::uint64_t cycles(const EspSuite& suite, EspApi api, std::uint32_t packets, std::uint32_t payload) {
     engine_.follow(EspPlan::fixed(level_, api));
     count_ = packets;
+    payload_ = payload;
     const EncryptionInfo* cipher = find(suite.encryption, suite.key_bits);
     const IntegrityInfo* integrity = find(suite.integrity);
     const std::vector<std::uint8_t> key(std::size_t{cipher->key_octets} + cipher->salt_octets);
@@ -69,7 +72,7 @@ class Stopwatch {
   }
 
  private:
-  static constexpr std::size_t kBurst = 32, kPayload = 256;
+  static constexpr std::size_t kBurst = 32;
   static constexpr int kRounds = 5;
 
   void run(EspBatch::Direction direction) {
@@ -80,18 +83,18 @@ class Stopwatch {
       EspJob& job = batch_.add();
       job.key = &key_;
       job.esp = packet.data();
-      job.length = static_cast<std::uint32_t>(8 + key_.iv_octets + kPayload);
+      job.length = static_cast<std::uint32_t>(8 + key_.iv_octets + payload_);
     }
     engine_.submit(batch_);
     engine_.collect();
   }
 
   EspLevel level_;
-  std::uint32_t count_ = kBurst;
+  std::uint32_t count_ = kBurst, payload_ = 0;
   EspEngine engine_;
   EspKey key_;
   EspBatch batch_;
-  std::array<std::array<std::uint8_t, kPayload + 64>, kBurst> packets_{};
+  std::array<std::array<std::uint8_t, kLongPayload + 64>, kBurst> packets_{};
 };
 
 }  // namespace
@@ -145,26 +148,27 @@ EspPlan EspPlan::fixed(EspLevel level, EspApi api) {
 // AES-GCM's level is that of full batches, whatever smaller ones would like.
 EspPlan EspPlan::calibrate() {
   EspPlan plan;
-  std::array<std::array<std::uint64_t, kBatches.size()>, kFamilies> best;
+  std::array<std::array<std::uint64_t, kBatches.size() + 1>, kFamilies> best;
   for (auto& row : best) row.fill(std::numeric_limits<std::uint64_t>::max());
-  constexpr std::array<std::uint32_t, kBatches.size()> kPackets = {1, 4, 32};
+  constexpr std::array<std::uint32_t, kBatches.size() + 1> kPackets = {1, 4, 32, 32};
   for (std::size_t l = 0; l < kEspLevels; ++l) {
     const auto level = static_cast<EspLevel>(l);
     if (!available(level)) continue;
     const auto stopwatch = std::make_unique<Stopwatch>(level);
     for (const FamilyRow& row : family_rows()) {
-      for (std::size_t b = kBatches.size(); b-- > 0;) {
+      for (std::size_t b = is_gcm(row.family) ? kFullOfLong : kFullOfLong + 1; b-- > 0;) {
         for (std::size_t a = 0; a < kEspApis; ++a) {
           const auto api = static_cast<EspApi>(a);
           if (!has(row.sample, api)) continue;
-          const std::uint64_t cycles = stopwatch->cycles(row.sample, api, kPackets[b]);
-          const bool other_schedule = is_gcm(row.family) && b + 1 < kBatches.size() &&
-                                      plan.choices_[row.family].back().level != level;
+          const std::uint64_t cycles =
+              stopwatch->cycles(row.sample, api, kPackets[b], b == kFullOfLong ? kLongPayload : kPayload);
+          const bool other_schedule =
+              is_gcm(row.family) && b < kFull && plan.choices_[row.family][kFull].level != level;
           if (cycles >= best[row.family][b] || other_schedule) continue;
           best[row.family][b] = cycles;
           plan.choices_[row.family][b] = {level, api};
           // A better level for full batches: what smaller ones had measured counts no more.
-          if (!is_gcm(row.family) || b + 1 != kBatches.size()) continue;
+          if (!is_gcm(row.family) || b != kFull) continue;
           for (std::size_t smaller = 0; smaller < b; ++smaller) {
             if (plan.choices_[row.family][smaller].level == level) continue;
             best[row.family][smaller] = std::numeric_limits<std::uint64_t>::max();
@@ -174,6 +178,8 @@ EspPlan EspPlan::calibrate() {
       }
     }
   }
+  for (const FamilyRow& row : family_rows())
+    if (is_gcm(row.family)) plan.choices_[row.family][kFullOfLong] = plan.choices_[row.family][kFull];
   return plan;
 }
 
@@ -201,9 +207,12 @@ std::vector<EspPlan::Row> EspPlan::rows() const {
   for (const FamilyRow& row : family_rows()) {
     for (std::size_t b = 0; b < kBatches.size(); ++b) {
       const Choice& choice = choices_[row.family][b];
-      if (b + 1 < kBatches.size() && choice == choices_[row.family][b + 1]) continue;
+      if (b < kFull && choice == choices_[row.family][b + 1]) continue;
       rows.push_back({std::string(row.label), choice.level, choice.api, kBatches[b]});
     }
+    const Choice& longer = choices_[row.family][kFullOfLong];
+    if (longer != choices_[row.family][kFull])
+      rows.push_back({std::string(row.label), longer.level, longer.api, kBatches[kFull], kLong});
   }
   return rows;
 }

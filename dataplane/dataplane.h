@@ -132,9 +132,9 @@ struct NeighborStatus {
   std::string port, address, mac, state;  // state: incomplete, reachable, stale, failed
   std::uint64_t age_s = 0;
 };
-struct CryptoStatus {  // what serves a suite in batches of up to so many packets
+struct CryptoStatus {  // what serves a suite in batches of up to so many packets, of so many octets on average at least
   std::string suite, level, api;
-  std::uint32_t packets = 0;
+  std::uint32_t packets = 0, octets = 0;
 };
 struct PoolStatus {  // for leak tests and `--json counters`
   std::string name;

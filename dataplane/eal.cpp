@@ -3,6 +3,7 @@
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_lcore.h>
+#include <rte_memory.h>
 #include <sched.h>
 
 #include <algorithm>
@@ -11,6 +12,8 @@
 #include <fstream>
 #include <string>
 #include <system_error>
+
+#include "dataplane/ordinary_heap.h"
 
 namespace causeway::dataplane {
 namespace {
@@ -52,7 +55,10 @@ std::string main_lcore() {
 
 tl::expected<EalState, StartError> start_eal(const EalNeeds& needs) {
   EalState state;
-  if (rte_lcore_id() != LCORE_ID_ANY) return state;  // this thread is the main lcore already
+  if (rte_lcore_id() != LCORE_ID_ANY) {  // this thread is the main lcore already
+    state.socket = ordinary_heap();
+    return state;
+  }
   const std::uint32_t wanted_mib = needs.hugepages_mib.value_or(needs.memory_mib);
   if (wanted_mib != 0) {
     const std::uint32_t free = needs.hugepages_mib
@@ -62,18 +68,18 @@ tl::expected<EalState, StartError> start_eal(const EalNeeds& needs) {
     if (!state.hugepages) {
       state.note = "no hugepages: " + std::to_string(std::max(wanted_mib, needs.memory_mib)) + " MiB wanted, " +
                    std::to_string(free) +
-                   " MiB free; running on ordinary memory, about a third slower (reserve some: echo N > " + kHugepages +
+                   " MiB free; running on ordinary memory, slower with many SAs (reserve some: echo N > " + kHugepages +
                    "nr_hugepages)";
     }
   }
 
+  // Set aside, and taken only as it is touched: generous, so that many more SAs than planned for have room.
+  const std::uint32_t aside = std::max(2 * needs.memory_mib, kLeastAsideMib);
   std::vector<std::string> arguments = {"causeway", main_lcore(), "--no-telemetry", "--log-level=error",
                                         "--file-prefix=" + needs.file_prefix};
   if (state.hugepages) {
     arguments.emplace_back("--in-memory");
   } else {
-    // Set aside, and taken only as it is touched: generous, so that many more SAs than planned for have room.
-    const std::uint32_t aside = std::max(2 * needs.memory_mib, kLeastAsideMib);
     arguments.insert(arguments.end(), {"--no-huge", "--no-shconf", "-m", std::to_string(aside)});
   }
   if (needs.pci.empty()) {
@@ -83,7 +89,10 @@ tl::expected<EalState, StartError> start_eal(const EalNeeds& needs) {
   }
   std::vector<char*> argv;
   for (std::string& argument : arguments) argv.push_back(argument.data());
-  if (rte_eal_init(static_cast<int>(argv.size()), argv.data()) >= 0) return state;
+  if (rte_eal_init(static_cast<int>(argv.size()), argv.data()) >= 0) {
+    if (!state.hugepages) state.socket = ordinary_heap(std::size_t{aside} << 20);
+    return state;
+  }
   const int error = rte_errno;
   std::string cure;
   if (error == EACCES || error == EPERM) cure = " (run as root)";

@@ -22,6 +22,7 @@ struct EalNeeds {
 };
 struct EalState {
   bool hugepages = false;
+  int socket = -1;   // of memory for pools, tables and SAs (ordinary_heap.h); -1: any, or each worker's own
   std::string note;  // what the operator should know, e.g. that there are no hugepages
 };
 

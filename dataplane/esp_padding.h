@@ -9,13 +9,17 @@ namespace causeway::dataplane {
 // Every octet is looked at. `end`: where they end; before them is ESP's header at the least, so there are eight octets to
 // look at.
 inline bool padding_is_right(const std::uint8_t* end, std::uint32_t count) {
+  constexpr std::uint64_t kFirst = 0x0807060504030201, kEach = 0x0101010101010101;
   if (count == 0) return true;
+  std::uint64_t last;
+  std::memcpy(&last, end - 8, 8);
   if (count <= 8) {  // as one number, whose lower octets are before the padding
-    std::uint64_t there;
-    std::memcpy(&there, end - 8, 8);
     const std::uint32_t not_ours = 64 - 8 * count;
-    return there >> not_ours == 0x0807060504030201U << not_ours >> not_ours;
+    return last >> not_ours == kFirst << not_ours >> not_ours;
   }
+  std::uint64_t first;
+  std::memcpy(&first, end - count, 8);
+  if (count <= 16) return first == kFirst && last == kFirst + (count - 8) * kEach;
   std::uint32_t wrong = 0;
   for (std::uint32_t i = 0; i < count; ++i) wrong |= (end - count)[i] ^ (i + 1);
   return (wrong & 0xff) == 0;

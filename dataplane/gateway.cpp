@@ -46,6 +46,8 @@ tl::expected<void, StartError> Gateway::bring_up() {
   note_ = eal->note;
   cores_ = setup_.cores.empty() ? std::vector<int>{-1} : setup_.cores;
   for (const int core : cores_) nodes_.push_back(numa_node(core));
+  memory_socket_ = eal->socket;
+  sockets_ = eal->socket == SOCKET_ID_ANY ? nodes_ : std::vector<int>(nodes_.size(), eal->socket);
 
   if (auto opened = open_devices(); !opened) return opened;
   if (auto made = make_pools(); !made) return made;
@@ -91,6 +93,7 @@ WorkerSetup Gateway::worker_setup(std::uint16_t w) {
                     .polling = setup_.polling,
                     .ports = {},
                     .rx_queues = {},
+                    .socket = memory_socket_,
                     .pool = pool_.get(),
                     .jumbo_pool = jumbo_pool_.get(),
                     .plan = &*plan_,

@@ -225,6 +225,8 @@ class Gateway final : public Dataplane {
   std::vector<std::thread> threads_;
   std::vector<int> cores_;
   std::vector<int> nodes_;                // NUMA nodes of the workers' cores; SOCKET_ID_ANY: not known
+  int memory_socket_ = SOCKET_ID_ANY;     // of pools and tables
+  std::vector<int> sockets_;              // of the workers' SAs: those nodes, or the one heap in ordinary memory
   std::unique_ptr<const Tables> tables_;  // what workers read now
   std::uint64_t generation_ = 0;
   std::deque<OldTables> old_tables_;

@@ -19,9 +19,10 @@ std::string pool_name(const std::string& name) {
   return free;
 }
 
-rte_mempool* make_pool(const std::string& name, std::uint32_t buffers, std::uint32_t cache, std::uint32_t room) {
+rte_mempool* make_pool(const std::string& name, std::uint32_t buffers, std::uint32_t cache, std::uint32_t room,
+                       int socket) {
   return rte_pktmbuf_pool_create(pool_name(name).c_str(), buffers, cache, RTE_CACHE_LINE_ROUNDUP(sizeof(PacketMeta)),
-                                 static_cast<std::uint16_t>(RTE_PKTMBUF_HEADROOM + room), SOCKET_ID_ANY);
+                                 static_cast<std::uint16_t>(RTE_PKTMBUF_HEADROOM + room), socket);
 }
 
 }  // namespace
@@ -30,11 +31,11 @@ tl::expected<void, StartError> Gateway::make_pools() {
   PoolNeeds needs{.workers = static_cast<std::uint32_t>(cores_.size()), .devices = {}};
   for (const auto& device : devices_) needs.devices.push_back(device->pool_needs());
   const PoolPlan plan = plan_pools(needs);
-  pool_.reset(make_pool("causeway-packets", plan.buffers, kPoolCache, plan.room));
+  pool_.reset(make_pool("causeway-packets", plan.buffers, kPoolCache, plan.room, memory_socket_));
   if (!pool_)
     return tl::unexpected(StartError{"no memory for " + std::to_string(plan.buffers) + " packet buffers of " +
                                      std::to_string(plan.room) + " octets: " + rte_strerror(rte_errno)});
-  jumbo_pool_.reset(make_pool("causeway-jumbo", plan.jumbo_buffers, 0, plan.jumbo_room));
+  jumbo_pool_.reset(make_pool("causeway-jumbo", plan.jumbo_buffers, 0, plan.jumbo_room, memory_socket_));
   if (!jumbo_pool_)
     return tl::unexpected(StartError{std::string("no memory for jumbo buffers: ") + rte_strerror(rte_errno)});
   return {};

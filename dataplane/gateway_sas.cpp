@@ -40,7 +40,7 @@ tl::expected<void, std::string> Gateway::build(const SaSpec& spec, SaRecord& rec
   record.udp_encap = spec.udp_encap;
   if (spec.direction == Direction::inbound) {
     record.worker = static_cast<std::uint16_t>(buckets_->worker(codec_->decode(spec.spi).bucket));
-    auto made = make_inbound(spec, *engine_, random_, nodes_[record.worker]);
+    auto made = make_inbound(spec, *engine_, random_, sockets_[record.worker]);
     if (!made) return tl::unexpected(made.error());
     record.inbound = std::move(*made);
     return {};
@@ -55,12 +55,12 @@ tl::expected<void, std::string> Gateway::build(const SaSpec& spec, SaRecord& rec
   if (spec.health_host) record.health = SaRecord::Health{*spec.health_host, spec.selectors};
   if (spec.cores == conf::Cores::spread && workers_.size() > 1) {
     record.shared = std::make_unique<SharedSequence>(last_sequence(spec));
-    auto made = make_spread(spec, *engine_, random_, path_mtu(record), nodes_, *record.shared);
+    auto made = make_spread(spec, *engine_, random_, path_mtu(record), sockets_, *record.shared);
     if (!made) return tl::unexpected(made.error());
     record.outbound = std::move(*made);
   } else {
     record.worker = owner_of(spec.tunnel);
-    auto made = make_outbound(spec, *engine_, random_, path_mtu(record), nodes_[record.worker]);
+    auto made = make_outbound(spec, *engine_, random_, path_mtu(record), sockets_[record.worker]);
     if (!made) return tl::unexpected(made.error());
     record.outbound.push_back(std::move(*made));
   }
@@ -205,7 +205,7 @@ std::uint32_t Gateway::effective_mtu(std::uint32_t spi_out, ChildSlot child) con
 std::vector<CryptoStatus> Gateway::crypto() const {
   std::vector<CryptoStatus> out;
   for (const auto& row : plan_->rows())
-    out.push_back({row.suite, std::string(name(row.level)), std::string(name(row.api)), row.packets});
+    out.push_back({row.suite, std::string(name(row.level)), std::string(name(row.api)), row.packets, row.octets});
   return out;
 }
 

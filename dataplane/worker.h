@@ -54,6 +54,7 @@ struct WorkerSetup {
     const PortState* state = &kAlwaysUp;
   };
   std::vector<RxQueue> rx_queues;
+  int socket = -1;  // of the memory for its tables
   rte_mempool* pool = nullptr;
   rte_mempool* jumbo_pool = nullptr;  // of buffers that hold what a chain or a set of fragments holds
   const crypto::EspPlan* plan = nullptr;

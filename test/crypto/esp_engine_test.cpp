@@ -420,7 +420,8 @@ TEST_CASE("what is pinned is what the plan says, and what this CPU or suite lack
   const EspSuite cbc = *EspSuite::parse("aes128-sha256"), gcm = *EspSuite::parse("aes128gcm16");
   REQUIRE(plan.pin(cbc, EspLevel::sse, EspApi::split));
   for (const std::uint32_t packets : {1U, 8U, 64U})
-    CHECK(plan.choice(EspPlan::family_of(cbc), packets) == EspPlan::Choice{EspLevel::sse, EspApi::split});
+    for (const std::uint32_t octets : {64U, 1424U})
+      CHECK(plan.choice(EspPlan::family_of(cbc), packets, packets * octets) == EspPlan::Choice{EspLevel::sse, EspApi::split});
   CHECK_FALSE(plan.pin(gcm, std::nullopt, EspApi::split));
   if (!EspPlan::available(EspLevel::avx512)) CHECK_FALSE(plan.pin(gcm, EspLevel::avx512, std::nullopt));
   for (const char* name : {"aes128gcm16", "aes256-sha512", "chacha20poly1305", "aes128-sha1-esn"})

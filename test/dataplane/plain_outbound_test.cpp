@@ -235,3 +235,22 @@ TEST_CASE("What is not for the short way stays as it was") {
   CHECK(refused(replica, frame(lab, inner)));
   CHECK(lab.in_use() == 0);
 }
+
+TEST_CASE("Padding of every length is right as it is written, and wrong with any bit of it changed") {
+  for (std::uint32_t count = 0; count < 256; ++count) {
+    Bytes octets(8 + count + 24, 0xee);
+    for (std::uint32_t i = 0; i < count; ++i) octets[8 + i] = static_cast<std::uint8_t>(i + 1);
+    REQUIRE(padding_is_right(octets.data() + 8 + count, count));
+    for (std::uint32_t bit = 0; bit < 8 * count; ++bit) {
+      octets[8 + bit / 8] ^= static_cast<std::uint8_t>(1U << bit % 8);
+      REQUIRE_FALSE(padding_is_right(octets.data() + 8 + count, count));
+      octets[8 + bit / 8] ^= static_cast<std::uint8_t>(1U << bit % 8);
+    }
+    if (count > 15) continue;
+    Bytes written(8 + count + 2 + 8, 0xee);
+    write_trailer(written.data() + 8, count, 4);
+    CHECK(std::equal(octets.begin(), octets.begin() + 8 + count, written.begin()));
+    CHECK(written[8 + count] == count);
+    CHECK(written[9 + count] == 4);
+  }
+}
