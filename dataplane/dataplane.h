@@ -193,8 +193,8 @@ class Dataplane {
   [[nodiscard]] virtual int event_fd() const = 0;
 
   // An inbound SPI whose bits name the owner (spi.h). 0: every slot is taken.
-  // `affinity`: equal values share an owner (a tunnel keeps its bucket across rekeys).
-  virtual std::uint32_t allocate_spi(std::uint32_t affinity) = 0;
+  // `affinity`: equal values share an owner (a tunnel keeps its bucket across rekeys). `resource`: see SaSpec.
+  virtual std::uint32_t allocate_spi(std::uint32_t affinity, std::uint16_t resource = 0) = 0;
   virtual void release_spi(std::uint32_t spi) = 0;  // for one that was never installed
 
   // Inbound: the SPI table gets it. Outbound: becomes the SA its child slot sends on, and the one

@@ -202,6 +202,10 @@ std::uint16_t Gateway::owner_of(TunnelId tunnel) const {
   return static_cast<std::uint16_t>(buckets_->worker(SpiAllocator::bucket(tunnel)));
 }
 
+std::uint16_t Gateway::worker_of(TunnelId tunnel, std::uint16_t resource) const {
+  return static_cast<std::uint16_t>((owner_of(tunnel) + resource) % workers_.size());
+}
+
 // A name keeps its counter from table to table.
 tl::expected<std::vector<std::uint16_t>, std::string> Gateway::slots_of(std::span<const RuleSpec> rules) {
   std::vector<std::uint16_t> slots;

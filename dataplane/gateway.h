@@ -50,7 +50,7 @@ class Gateway final : public Dataplane {
 
   void poll(Milliseconds now, const Sink& sink) override;
   [[nodiscard]] int event_fd() const override { return events_ < 0 ? shared_.wake_up.fd : events_; }
-  std::uint32_t allocate_spi(std::uint32_t affinity) override;
+  std::uint32_t allocate_spi(std::uint32_t affinity, std::uint16_t resource = 0) override;
   void release_spi(std::uint32_t spi) override;
   void install(SaSpec spec, std::uint64_t token) override;
   void remove(Direction direction, std::uint32_t spi, ChildSlot child) override;
@@ -128,6 +128,7 @@ class Gateway final : public Dataplane {
   tl::expected<std::vector<std::uint16_t>, std::string> slots_of(std::span<const RuleSpec> rules);
   void swap_tables(Tables tables);
   [[nodiscard]] std::uint16_t owner_of(TunnelId tunnel) const;
+  [[nodiscard]] std::uint16_t worker_of(TunnelId tunnel, std::uint16_t resource) const;
 
   // gateway_poll.cpp
   void take_punts(Mailbox& mail, std::uint16_t worker, const Sink& sink);

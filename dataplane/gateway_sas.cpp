@@ -17,7 +17,13 @@ Gateway::SaKey Gateway::key_of(Direction direction, std::uint32_t spi, ChildSlot
   return {direction, spi, direction == Direction::inbound ? 0 : child};
 }
 
-std::uint32_t Gateway::allocate_spi(std::uint32_t affinity) { return spis_->allocate(affinity); }
+// The first bucket from the tunnel's own on that is the wanted worker's: it stays the same as long as the map does.
+std::uint32_t Gateway::allocate_spi(std::uint32_t affinity, std::uint16_t resource) {
+  const std::uint16_t worker = worker_of(affinity, resource);
+  std::uint32_t bucket = SpiAllocator::bucket(affinity);
+  for (std::uint32_t i = 0; i < kSpiBuckets && buckets_->worker(bucket) != worker; ++i) bucket = (bucket + 1) % kSpiBuckets;
+  return spis_->allocate_in(bucket);
+}
 
 void Gateway::release_spi(std::uint32_t spi) {
   if (!sas_.contains(key_of(Direction::inbound, spi, 0))) spis_->release(spi);
@@ -53,15 +59,16 @@ tl::expected<void, std::string> Gateway::build(const SaSpec& spec, SaRecord& rec
   record.probe = spec.probe && (fixed || spec.remote.address.family == conf::Family::v6);
   record.probe_host = spec.probe_host;
   if (spec.health_host) record.health = SaRecord::Health{*spec.health_host, spec.selectors};
-  if (spec.cores == conf::Cores::spread && workers_.size() > 1) {
+  if (spec.cores == conf::Cores::spread && spec.resource == 0 && workers_.size() > 1) {
     record.shared = std::make_unique<SharedSequence>(last_sequence(spec));
     auto made = make_spread(spec, *engine_, random_, path_mtu(record), sockets_, *record.shared);
     if (!made) return tl::unexpected(made.error());
     record.outbound = std::move(*made);
   } else {
-    record.worker = owner_of(spec.tunnel);
+    record.worker = worker_of(spec.tunnel, spec.resource);
     auto made = make_outbound(spec, *engine_, random_, path_mtu(record), sockets_[record.worker]);
     if (!made) return tl::unexpected(made.error());
+    (*made)->beside_owner = record.worker != owner_of(spec.tunnel);
     record.outbound.push_back(std::move(*made));
   }
   record.mtu = record.outbound.front()->inner_mtu;

@@ -197,6 +197,7 @@ tl::expected<std::vector<OutboundSaPtr>, std::string> make_spread(const SaSpec& 
     auto sa = build_outbound(spec, engine, seed, port_mtu, socket);
     if (!sa) return tl::unexpected(sa.error());
     (*sa)->shared = &shared;
+    (*sa)->beside_owner = true;
     (*sa)->last_sequence = 0;  // nothing taken yet
     // A replica sees its own octets alone, and stops by them if it must; control adds up those of all. Packets are
     // counted by the numbers taken.

@@ -119,6 +119,7 @@ struct alignas(RTE_CACHE_LINE_SIZE) OutboundSa {
   bool soft_told = false, hard_told = false;
 
   // Seldom read.
+  bool beside_owner = false;  // a worker's own, who would hand packets to the child's owner without it: spread, RFC 9611
   std::uint16_t configured_mtu = 0, path_mtu = 0;
   std::optional<std::uint16_t> mss;  // as configured: unset by the inner MTU, 0 not clamped
   TunnelId tunnel = 0;

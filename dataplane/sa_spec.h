@@ -50,6 +50,9 @@ struct SaSpec {
   std::uint64_t soft_bytes = 0, hard_bytes = 0;
   std::uint64_t soft_packets = 0, hard_packets = 0;
   conf::Cores cores = conf::Cores::single;
+  // RFC 9611: 0 for the SA that every worker may use, which is with the child's owner; else the SA of one worker alone,
+  // so many behind the owner, which sends on it what it would hand to the owner. An inbound one is where its SPI says.
+  std::uint16_t resource = 0;
 };
 
 // One line of the security policy database: what `selectors` cover goes to `child` (protect), or

@@ -14,14 +14,14 @@ SpiAllocator::SpiAllocator(const SpiCodec& codec) : codec_(codec), slots_(kSpiSl
   for (std::uint32_t i = 0; i < kSpiSlots; ++i) free_.push_back(static_cast<std::uint16_t>(i));
 }
 
-std::uint32_t SpiAllocator::allocate(std::uint32_t affinity) {
+std::uint32_t SpiAllocator::allocate_in(std::uint32_t bucket) {
   if (free_.empty()) return 0;
   const std::uint16_t index = free_.front();
   free_.pop_front();
   Slot& slot = slots_[index];
   do {
     slot.generation = static_cast<std::uint16_t>((slot.generation + 1) % kSpiGenerations);
-    slot.spi = codec_.encode({bucket(affinity), index, slot.generation});
+    slot.spi = codec_.encode({bucket, index, slot.generation});
   } while (slot.spi < kFirstSpi);
   return slot.spi;
 }

@@ -91,7 +91,8 @@ class SpiAllocator {
   explicit SpiAllocator(const SpiCodec& codec);
 
   // 0: every slot is taken. Equal affinities share a bucket, so a tunnel keeps its worker across rekeys.
-  std::uint32_t allocate(std::uint32_t affinity);
+  std::uint32_t allocate(std::uint32_t affinity) { return allocate_in(bucket(affinity)); }
+  std::uint32_t allocate_in(std::uint32_t bucket);
   void release(std::uint32_t spi);  // what was not given out is ignored
   [[nodiscard]] std::uint32_t in_use() const { return kSpiSlots - static_cast<std::uint32_t>(free_.size()); }
   [[nodiscard]] static std::uint32_t bucket(std::uint32_t affinity) { return (affinity * 0x9e3779b1U) >> 26; }

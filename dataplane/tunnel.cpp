@@ -86,7 +86,8 @@ void Worker::on_decrypted(rte_mbuf* m) {
 
 void Worker::protect(rte_mbuf* m, const PolicyRule& rule) {
   meta(m).child = rule.child;
-  // A spread child has an SA on every worker: who received the flow encrypts it.
+  // A spread child has an SA on every worker, and RFC 9611 gives each worker a child of its own: who received the flow
+  // encrypts it.
   const bool ours = rule.owner == setup_.index || sas_.find_outbound(rule.child) != nullptr;
   if (ours && !(fence_.stands() && rule.owner != setup_.index && fence_.may_move())) return encrypt_for_child(m);
   hand_over(rule.owner, {m, HandOver::Kind::encrypt, 0});

@@ -157,10 +157,10 @@ void Worker::on(const InstallInbound& command) {
   report(InstallReport{Direction::inbound, sa.spi, sa.child, command.token, ok});
 }
 
-// A replica of a spread SA where there was none: until now this worker handed the child's packets to its owner.
+// An SA of this worker's own where there was none: until now it handed the child's packets to its owner.
 void Worker::on(const InstallOutbound& command) {
   OutboundSa& sa = *command.sa;
-  if (sa.shared != nullptr && sas_.find_outbound(sa.child) == nullptr) fence_.put_up();
+  if (sa.beside_owner && sas_.find_outbound(sa.child) == nullptr) fence_.put_up();
   const bool ok = sas_.insert(sa);
   counters_.sas_outbound.set(sas_.outbound_count());
   report(InstallReport{Direction::outbound, sa.spi, sa.child, command.token, ok});
@@ -176,7 +176,7 @@ void Worker::on(const RemoveSa& command) {
   } else {
     const OutboundSa* sa = sas_.remove_outbound(command.child, command.spi);
     // From now on the owner encrypts them again.
-    if (sa != nullptr && sa->shared != nullptr && sas_.find_outbound(command.child) == nullptr) fence_.put_up();
+    if (sa != nullptr && sa->beside_owner && sas_.find_outbound(command.child) == nullptr) fence_.put_up();
   }
   counters_.sas_inbound.set(sas_.inbound_count());
   counters_.sas_outbound.set(sas_.outbound_count());

@@ -63,7 +63,7 @@ class FakeDataplane final : public dataplane::Dataplane {
   }
   int event_fd() const override { return -1; }
 
-  std::uint32_t allocate_spi(std::uint32_t) override {
+  std::uint32_t allocate_spi(std::uint32_t, std::uint16_t) override {
     allocated.insert(next_spi_);
     return next_spi_++;
   }
@@ -119,9 +119,14 @@ class FakeDataplane final : public dataplane::Dataplane {
   void arrive(dataplane::Event event) { ready_.push_back(std::move(event)); }
 
   // What a packet for the child would be sent with; nullptr: dropped for want of an SA.
-  [[nodiscard]] const dataplane::SaSpec* sends_with(dataplane::ChildSlot child) const {
+  // `resource`: by a worker that may have an SA of its own.
+  [[nodiscard]] const dataplane::SaSpec* sends_with(dataplane::ChildSlot child, std::uint16_t resource = 0) const {
     const auto slot = outbound.find(child);
-    return slot == outbound.end() ? nullptr : &slot->second.back();
+    if (slot == outbound.end()) return nullptr;
+    const auto own = std::find_if(slot->second.rbegin(), slot->second.rend(),
+                                  [&](const dataplane::SaSpec& s) { return s.resource == resource; });
+    if (own != slot->second.rend()) return &*own;
+    return resource == 0 ? nullptr : sends_with(child);
   }
   // Whether a packet sent with `spec` would be taken here.
   [[nodiscard]] bool takes(const dataplane::SaSpec& spec) const {

@@ -53,6 +53,18 @@ void every_packet_once_in_order(GatewayPair::Shape shape) {
   CHECK(pair.drops() == "");
 }
 
+// Every worker encrypts and decrypts what it receives, with SAs of its own.
+void nothing_handed_over(GatewayPair& pair, const GatewayPair::Shape& shape) {
+  for (const std::size_t side : {GatewayPair::kA, GatewayPair::kB}) {
+    for (const auto& worker : pair.gateway(side).workers()) {
+      CHECK(worker.handed_over == 0);
+      CHECK(worker.sas_inbound == shape.tunnels);
+      CHECK(worker.sas_outbound == shape.tunnels);
+      CHECK(worker.tx > pair.sent() / (8 * shape.workers));
+    }
+  }
+}
+
 void while_sas_are_replaced(GatewayPair::Shape shape) {
   GatewayPair pair(shape);
   pair.warm_up();
@@ -62,7 +74,7 @@ void while_sas_are_replaced(GatewayPair::Shape shape) {
   const auto replace = [&] {
     if (Clock::now() < due) return;
     due += kBetweenReplacements;
-    if (pair.replace(random() % 2, static_cast<std::uint32_t>(random() % shape.tunnels))) ++begun;
+    if (pair.replace(random() % 2, static_cast<std::uint32_t>(random() % shape.ways()))) ++begun;
   };
   const auto until = Clock::now() + std::chrono::seconds(long_run() ? 15 : 3);
   while (Clock::now() < until && pair.wrong().empty()) random_traffic(pair, shape, 2'000, replace);
@@ -72,10 +84,11 @@ void while_sas_are_replaced(GatewayPair::Shape shape) {
   CHECK(pair.drops() == "");
   for (const std::size_t side : {GatewayPair::kA, GatewayPair::kB}) {
     for (const auto& pool : pair.gateway(side).pools()) {
-      if (pool.name == "sas") CHECK(pool.in_use == 2 * shape.tunnels);
-      if (pool.name == "spi-slots") CHECK(pool.in_use == shape.tunnels);
+      if (pool.name == "sas") CHECK(pool.in_use == 2 * shape.ways());
+      if (pool.name == "spi-slots") CHECK(pool.in_use == shape.ways());
     }
   }
+  if (shape.per_worker) nothing_handed_over(pair, shape);
 }
 
 }  // namespace
@@ -116,6 +129,20 @@ TEST_CASE("Spread over four workers: every packet arrives in its flow's order, a
 
 TEST_CASE("Spread over four workers, SAs replaced 20 times a second: nothing is lost by it") {
   while_sas_are_replaced({.workers = 4, .cores = conf::Cores::spread, .replay_window = 8192});
+}
+
+TEST_CASE("A child for each worker (RFC 9611): nobody hands anything over, and every packet arrives in order") {
+  const unsigned workers = GENERATE(2U, 4U);
+  const GatewayPair::Shape shape{.workers = workers, .tunnels = 8, .flows = 16, .per_worker = true};
+  GatewayPair pair(shape);
+  pair.warm_up();
+  random_traffic(pair, shape, long_run() ? 100'000 : 20'000);
+  CHECK(pair.drops() == "");
+  nothing_handed_over(pair, shape);
+}
+
+TEST_CASE("A child for each worker, SAs replaced 20 times a second: nothing is lost nor handed over by it") {
+  while_sas_are_replaced({.workers = 4, .tunnels = 8, .flows = 16, .per_worker = true});
 }
 
 TEST_CASE("A rekey takes a tunnel from one core to all of them and back") {

@@ -67,7 +67,7 @@ GatewayPair::GatewayPair(const Shape& shape)
   start(kA, b_to_a_, a_to_b_);
   start(kB, a_to_b_, b_to_a_);
   for (std::size_t side = 0; side < 2; ++side) {
-    for (std::uint32_t t = 0; t < shape_.tunnels; ++t) install_inbound(side, t);
+    for (std::uint32_t w = 0; w < shape_.ways(); ++w) install_inbound(side, w);
   }
   if (!until([this] { return !replacing(); })) throw std::runtime_error("SAs were not installed");
   replaced_ = 0;
@@ -84,7 +84,7 @@ void GatewayPair::start(std::size_t index, Rings& receives, Rings& sends) {
   side.lan_out = std::make_unique<Rings>("pair-" + name + "-out", shape_.workers);
   side.wan = std::make_unique<RingDevice>("pairwan" + name, receives, sends);
   side.lan = std::make_unique<RingDevice>("pairlan" + name, *side.lan_in, *side.lan_out);
-  side.ways.resize(shape_.tunnels);
+  side.ways.resize(shape_.ways());
   Setup setup;
   setup.cores.assign(shape_.workers, -1);
   setup.polling = conf::Polling::adaptive;
@@ -112,9 +112,10 @@ void GatewayPair::start(std::size_t index, Rings& receives, Rings& sends) {
   side.lan_mac = mac_address(side.gateway->ports()[1].mac);
 }
 
-SaSpec GatewayPair::describe(std::size_t sender, std::uint32_t tunnel, Direction direction, std::uint32_t spi,
+SaSpec GatewayPair::describe(std::size_t sender, std::uint32_t way, Direction direction, std::uint32_t spi,
                              const Bytes& key) const {
   const std::size_t us = direction == Direction::outbound ? sender : 1 - sender;
+  const std::uint32_t tunnel = tunnel_of(way);
   SaSpec spec;
   spec.direction = direction;
   spec.tunnel = spec.child = tunnel;
@@ -127,33 +128,34 @@ SaSpec GatewayPair::describe(std::size_t sender, std::uint32_t tunnel, Direction
   spec.udp_encap = tunnel % 2 == 1;
   spec.replay_window = shape_.replay_window;
   spec.cores = shape_.cores;
+  spec.resource = resource_of(way);
   if (shape_.limit) shape_.limit(spec);
   return spec;
 }
 
-void GatewayPair::install_inbound(std::size_t sender, std::uint32_t tunnel) {
-  Way& way = sides_[sender].ways[tunnel];
+void GatewayPair::install_inbound(std::size_t sender, std::uint32_t number) {
+  Way& way = sides_[sender].ways[number];
   Dataplane& receiver = *sides_[1 - sender].gateway;
-  way.next = {receiver.allocate_spi(tunnel)};
+  way.next = {receiver.allocate_spi(tunnel_of(number), resource_of(number))};
   Bytes key(20);
   for (auto& octet : key) octet = static_cast<std::uint8_t>(random_());
   keys_[way.next.spi] = key;
   way.stage = Way::Stage::inbound;
-  receiver.install(describe(sender, tunnel, Direction::inbound, way.next.spi, key), tunnel);
+  receiver.install(describe(sender, number, Direction::inbound, way.next.spi, key), number);
 }
 
-bool GatewayPair::drained(std::size_t sender, std::uint32_t tunnel) const {
-  const auto& sent = sides_[sender].ways[tunnel].old.sent_at_end;
+bool GatewayPair::drained(std::size_t sender, std::uint32_t way) const {
+  const auto& sent = sides_[sender].ways[way].old.sent_at_end;
   for (std::uint32_t flow = 0; flow < sent.size(); ++flow) {
-    const auto due = due_of_.find({static_cast<std::uint32_t>(sender), tunnel, flow});
+    const auto due = due_of_.find({static_cast<std::uint32_t>(sender), tunnel_of(way), flow});
     if (sent[flow] != 0 && (due == due_of_.end() || due->second < sent[flow])) return false;
   }
   return true;
 }
 
-bool GatewayPair::replace(std::size_t side, std::uint32_t t) {
-  if (sides_[side].ways[t].stage != Way::Stage::idle) return false;
-  install_inbound(side, t);
+bool GatewayPair::replace(std::size_t side, std::uint32_t way) {
+  if (sides_[side].ways[way].stage != Way::Stage::idle) return false;
+  install_inbound(side, way);
   return true;
 }
 
@@ -184,15 +186,16 @@ void GatewayPair::flood(unsigned queue, std::uint32_t tunnel, unsigned frames) {
 }
 
 // What comes next once the step before is done, as IKE orders it.
-void GatewayPair::advance(std::size_t sender, std::uint32_t tunnel) {
-  Way& way = sides_[sender].ways[tunnel];
+void GatewayPair::advance(std::size_t sender, std::uint32_t number) {
+  Way& way = sides_[sender].ways[number];
+  const std::uint32_t tunnel = tunnel_of(number);
   Dataplane &from = *sides_[sender].gateway, &to = *sides_[1 - sender].gateway;
   switch (way.stage) {
     case Way::Stage::idle:
       return;
     case Way::Stage::inbound:
       way.stage = Way::Stage::outbound;
-      return from.install(describe(sender, tunnel, Direction::outbound, way.next.spi, keys_.at(way.next.spi)), tunnel);
+      return from.install(describe(sender, number, Direction::outbound, way.next.spi, keys_.at(way.next.spi)), number);
     case Way::Stage::outbound:
       way.old = std::exchange(way.current, way.next);
       if (way.old.spi == 0) {
@@ -207,7 +210,7 @@ void GatewayPair::advance(std::size_t sender, std::uint32_t tunnel) {
       way.stage = Way::Stage::draining;
       return;
     case Way::Stage::draining:  // until all that may be on its way under it is there
-      if (!drained(sender, tunnel)) return;
+      if (!drained(sender, number)) return;
       way.stage = Way::Stage::inbound_retiring;
       return to.remove(Direction::inbound, way.old.spi, tunnel);
     case Way::Stage::inbound_retiring:
@@ -226,7 +229,9 @@ void GatewayPair::on_event(std::size_t side, Event&& event) {
   }
   if (const auto* retired = std::get_if<Retired>(&event)) {
     const std::size_t sender = retired->direction == Direction::outbound ? side : 1 - side;
-    return advance(sender, retired->tunnel);
+    const auto& ways = sides_[sender].ways;
+    const auto gone = std::find_if(ways.begin(), ways.end(), [&](const Way& w) { return w.old.spi == retired->spi; });
+    return advance(sender, static_cast<std::uint32_t>(gone - ways.begin()));
   }
 }
 
@@ -287,8 +292,8 @@ void GatewayPair::turn() {
       }
     }
     sides_[side].gateway->poll(now, [&](Event&& event) { on_event(side, std::move(event)); });
-    for (std::uint32_t t = 0; t < shape_.tunnels; ++t) {
-      if (sides_[side].ways[t].stage == Way::Stage::draining) advance(side, t);
+    for (std::uint32_t w = 0; w < shape_.ways(); ++w) {
+      if (sides_[side].ways[w].stage == Way::Stage::draining) advance(side, w);
     }
   }
 }

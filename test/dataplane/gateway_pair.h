@@ -59,6 +59,8 @@ class GatewayPair {
     std::uint32_t replay_window = 2048;
     std::function<void(std::size_t side, dataplane::Setup&)> change = {};
     std::function<void(dataplane::SaSpec&)> limit = {};  // what else an SA is to be
+    bool per_worker = false;  // each tunnel has a child for each worker (RFC 9611)
+    [[nodiscard]] std::uint32_t ways() const { return tunnels * (per_worker ? workers : 1); }
   };
   explicit GatewayPair(const Shape& shape);
   ~GatewayPair();
@@ -75,9 +77,10 @@ class GatewayPair {
   // Each neighbor and each tunnel has carried a packet.
   void warm_up();
 
-  // Begins to replace the SAs of tunnel `t` from `side` to the other: the new inbound one first, then the outbound
-  // one, then the old ones go, as IKE does it. False: the replacement before is still under way.
-  bool replace(std::size_t side, std::uint32_t t);
+  // Begins to replace an SA from `side` to the other: the new inbound one first, then the outbound one, then the old
+  // ones go, as IKE does it. `way`: the tunnel; where each worker has a child, those of the first resource come first.
+  // False: the replacement before is still under way.
+  bool replace(std::size_t side, std::uint32_t way);
   [[nodiscard]] std::uint64_t replaced() const { return replaced_; }
   [[nodiscard]] bool replacing() const;
   void set_cores(conf::Cores cores) { shape_.cores = cores; }  // of SAs from now on
@@ -98,7 +101,7 @@ class GatewayPair {
     std::uint32_t spi = 0;
     std::vector<std::uint32_t> sent_at_end = {};  // by flow: packets sent before its outbound half was gone
   };
-  struct Way {  // of one tunnel, from one side to the other
+  struct Way {  // of one tunnel and resource, from one side to the other
     Sa current, next, old;
     enum class Stage { idle, inbound, outbound, retiring, draining, inbound_retiring } stage = Stage::idle;
   };
@@ -107,14 +110,18 @@ class GatewayPair {
     std::unique_ptr<RingDevice> wan, lan;
     std::unique_ptr<dataplane::Dataplane> gateway;
     Bytes lan_mac;
-    std::vector<Way> ways;  // by tunnel, from this side
+    std::vector<Way> ways;  // from this side, by resource, then tunnel
   };
+  [[nodiscard]] std::uint32_t tunnel_of(std::uint32_t way) const { return way % shape_.tunnels; }
+  [[nodiscard]] std::uint16_t resource_of(std::uint32_t way) const {
+    return static_cast<std::uint16_t>(way / shape_.tunnels);
+  }
   void start(std::size_t side, Rings& receives, Rings& sends);
-  dataplane::SaSpec describe(std::size_t sender, std::uint32_t tunnel, dataplane::Direction direction,
+  dataplane::SaSpec describe(std::size_t sender, std::uint32_t way, dataplane::Direction direction,
                              std::uint32_t spi, const Bytes& key) const;
-  [[nodiscard]] bool drained(std::size_t sender, std::uint32_t tunnel) const;
-  void install_inbound(std::size_t sender, std::uint32_t tunnel);
-  void advance(std::size_t sender, std::uint32_t tunnel);
+  [[nodiscard]] bool drained(std::size_t sender, std::uint32_t way) const;
+  void install_inbound(std::size_t sender, std::uint32_t number);
+  void advance(std::size_t sender, std::uint32_t number);
   void on_event(std::size_t side, dataplane::Event&& event);
   void on_frame(std::size_t side, const Bytes& frame);
   void inject(std::size_t side, unsigned queue, dataplane::PacketPtr frame);
