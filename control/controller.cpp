@@ -170,7 +170,7 @@ void Controller::carry(Action& action, std::uint64_t token) {
     for (const LiveChild& live : gateway_.tunnels()[id]->live_children()) {
       const auto& spis = moved->spis_out;
       if (std::find(spis.begin(), spis.end(), live.sa->spi_out) == spis.end()) continue;
-      dataplane_.update_endpoints(live.sa->spi_out, live.sa->child, moved->local, moved->remote);
+      dataplane_.update_endpoints(live.sa->spi_out, live.sa->carries(), moved->local, moved->remote);
     }
   } else if (auto* notice = std::get_if<ike::Notice>(&action.what)) {
     log_.write(level_of(notice->level), config_.tunnels[id].name, notice->text);
@@ -221,14 +221,16 @@ void Controller::publish_policies() {
 
 void Controller::install(const ike::ChildSa& sa, dataplane::Direction direction, std::uint64_t token) {
   auto spec = make_sa(sa, direction, config_.tunnels[sa.tunnel], random_);
-  limits_[{spec.spi, spec.child}] = {spec.soft_bytes, spec.hard_bytes, spec.soft_packets, spec.hard_packets};
+  limits_[{spec.spi, sa.child}] = {sa.carries(), spec.soft_bytes, spec.hard_bytes, spec.soft_packets, spec.hard_packets};
   dataplane_.install(std::move(spec), token);
 }
 
 void Controller::remove(dataplane::Direction direction, std::uint32_t spi, ike::ChildSlot child) {
-  limits_.erase({spi, child});
+  const auto known = limits_.find({spi, child});
+  const ike::ChildSlot carries = known == limits_.end() ? child : known->second.carries;
+  if (known != limits_.end()) limits_.erase(known);
   if (direction == dataplane::Direction::inbound) packets_in_.erase(spi);
-  dataplane_.remove(direction, spi, child);
+  dataplane_.remove(direction, spi, carries);
 }
 
 // --- data path -> gateway -------------------------------------------------------------------------------------
@@ -314,7 +316,7 @@ void Controller::on_icmp(const dataplane::IcmpError& event) {
 void Controller::look_for_signs_of_life() {
   for (const auto& tunnel : gateway_.tunnels()) {
     for (const LiveChild& live : tunnel->receiving_children()) {
-      const auto c = dataplane_.counters(dataplane::Direction::inbound, live.sa->spi_in, live.sa->child);
+      const auto c = dataplane_.counters(dataplane::Direction::inbound, live.sa->spi_in, live.sa->carries());
       if (!c) continue;
       std::uint64_t& seen = packets_in_[live.sa->spi_in];
       if (c->packets <= seen) continue;
@@ -330,11 +332,11 @@ void Controller::look_for_signs_of_life() {
 void Controller::look_at_path(const Tunnel& tunnel) {
   std::uint64_t in = 0, out = 0;
   for (const LiveChild& live : tunnel.receiving_children()) {
-    const auto c = dataplane_.counters(dataplane::Direction::inbound, live.sa->spi_in, live.sa->child);
+    const auto c = dataplane_.counters(dataplane::Direction::inbound, live.sa->spi_in, live.sa->carries());
     if (c) in += c->packets;
   }
   for (const LiveChild& live : tunnel.live_children()) {
-    const auto c = dataplane_.counters(dataplane::Direction::outbound, live.sa->spi_out, live.sa->child);
+    const auto c = dataplane_.counters(dataplane::Direction::outbound, live.sa->spi_out, live.sa->carries());
     if (c) out += c->packets;
   }
   Actions actions;

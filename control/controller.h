@@ -52,7 +52,9 @@ class Controller final : public ike::Environment, public AdminBackend {
 
   // ike::Environment
   crypto::Random& random() override { return random_; }
-  std::uint32_t allocate_spi(ike::TunnelId tunnel) override { return dataplane_.allocate_spi(tunnel); }
+  std::uint32_t allocate_spi(ike::TunnelId tunnel, ike::Resource resource) override {
+    return dataplane_.allocate_spi(tunnel, resource);
+  }
   void release_spi(std::uint32_t spi) override { dataplane_.release_spi(spi); }
   std::chrono::sys_seconds wall_time() override;
   ike::ChildSlot allocate_slot() override { return slots_.allocate(); }
@@ -84,6 +86,7 @@ class Controller final : public ike::Environment, public AdminBackend {
     auto operator<=>(const SaKey&) const = default;
   };
   struct Limits {
+    ike::ChildSlot carries = 0;  // by this slot the data path knows the SA
     std::uint64_t soft_bytes = 0, hard_bytes = 0, soft_packets = 0, hard_packets = 0;
   };
   struct Waiting {  // a command that has not ended

@@ -33,11 +33,11 @@ bool is_private(const conf::IpAddress& a) {
 void Controller::watch_traffic(const Tunnel& tunnel) {
   std::vector<TrafficWatch::Seen> in, out;
   for (const LiveChild& live : tunnel.receiving_children()) {
-    const auto c = dataplane_.counters(dataplane::Direction::inbound, live.sa->spi_in, live.sa->child);
+    const auto c = dataplane_.counters(dataplane::Direction::inbound, live.sa->spi_in, live.sa->carries());
     if (c) in.push_back({live.sa->spi_in, *c});
   }
   for (const LiveChild& live : tunnel.live_children()) {
-    const auto c = dataplane_.counters(dataplane::Direction::outbound, live.sa->spi_out, live.sa->child);
+    const auto c = dataplane_.counters(dataplane::Direction::outbound, live.sa->spi_out, live.sa->carries());
     if (c) out.push_back({live.sa->spi_out, *c});
   }
   traffic_[tunnel.settings().tunnel].look(in, out, now_);
@@ -108,14 +108,14 @@ diagnosis::Path Controller::path_facts(const Tunnel& tunnel) const {
   if (const auto ike = tunnel.ike_status(); ike && ike->established) p.liveness = now_ - ike->last_heard < kAnsweredLately;
   for (const LiveChild& live : tunnel.live_children()) {
     p.native = p.native || !live.sa->udp_encap;
-    const auto view = dataplane_.path(live.sa->spi_out, live.sa->child);
+    const auto view = dataplane_.path(live.sa->spi_out, live.sa->carries());
     if (!view.host) continue;
     p.probe_host = view.host->str();
     p.probe_answered = view.answered;
     p.probe_silent = view.silent;
     p.found = view.found;
     p.most = view.most;
-    const std::uint32_t mtu = dataplane_.effective_mtu(live.sa->spi_out, live.sa->child);
+    const std::uint32_t mtu = dataplane_.effective_mtu(live.sa->spi_out, live.sa->carries());
     p.mss = config.mss.value_or(static_cast<std::uint16_t>(mtu > 40 ? mtu - 40 : 0));
   }
   return p;

@@ -158,9 +158,9 @@ void Controller::report_child(const Tunnel& tunnel, const LiveChild& live, Child
   r.spi_in = sa.spi_in;
   r.spi_out = sa.spi_out;
   const auto in =
-      dataplane_.counters(dataplane::Direction::inbound, sa.spi_in, sa.child).value_or(dataplane::SaCounters{});
+      dataplane_.counters(dataplane::Direction::inbound, sa.spi_in, sa.carries()).value_or(dataplane::SaCounters{});
   const auto out =
-      dataplane_.counters(dataplane::Direction::outbound, sa.spi_out, sa.child).value_or(dataplane::SaCounters{});
+      dataplane_.counters(dataplane::Direction::outbound, sa.spi_out, sa.carries()).value_or(dataplane::SaCounters{});
   r.packets_in = in.packets;
   r.bytes_in = in.bytes;
   r.packets_out = out.packets;
@@ -169,7 +169,7 @@ void Controller::report_child(const Tunnel& tunnel, const LiveChild& live, Child
   const conf::Tunnel& config = tunnel.settings().config;
   r.local = texts(sa.selectors.local);
   r.remote = texts(sa.selectors.remote);
-  r.mtu = dataplane_.effective_mtu(sa.spi_out, sa.child);
+  r.mtu = dataplane_.effective_mtu(sa.spi_out, sa.carries());
   if (config.mss) {
     r.mss = *config.mss;
   } else if (r.mtu > kIpAndTcpHeaders) {

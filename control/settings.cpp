@@ -168,6 +168,10 @@ tl::expected<Prepared, std::vector<std::string>> prepare(const conf::Config& con
         refuse(ppk.error());
       }
     }
+    // A child for each worker, where the peer takes them: by `spread` and `lend` they share one, and `single` means it.
+    if (tunnel.cores == conf::Cores::automatic && tunnel.ike.version == 2 && config.workers.size() > 1) {
+      settings->resources = static_cast<ike::Resource>(config.workers.size());
+    }
     settings->children = make_children(tunnel, next_slot);
     if (settings->children.empty()) refuse("local_subnets and remote_subnets are needed");
     prepared.peers.push_back(std::move(settings));
@@ -297,7 +301,7 @@ dataplane::TableSpec make_table(const conf::Config& config, const std::vector<Pe
     const Split how = split ? split(peer->tunnel) : Split{};
     for (const Carried& c : how.carried) table.policies.push_back(protect(*peer, c.child, c.selectors));
     for (const ike::ChildSettings& child : peer->children) {
-      if (child.part_of != ike::kNoChild) continue;
+      if (child.part_of != ike::kNoChild || child.beside != ike::kNoChild) continue;
       const ike::ChildSlot slot = how.carried.empty() ? child.slot : how.nobody;
       table.policies.push_back(protect(*peer, slot, child.selectors));
     }
@@ -346,7 +350,8 @@ dataplane::SaSpec make_sa(const ike::ChildSa& sa, dataplane::Direction direction
   dataplane::SaSpec spec;
   spec.direction = direction;
   spec.tunnel = sa.tunnel;
-  spec.child = sa.child;
+  spec.child = sa.carries();
+  spec.resource = sa.resource;
   spec.spi = in ? sa.spi_in : sa.spi_out;
   spec.suite = sa.suite;
   spec.encryption_key = in ? sa.encryption_in : sa.encryption_out;

@@ -109,18 +109,21 @@ void Tunnel::resolved(const std::optional<conf::IpAddress>& address, const std::
 }
 
 void Tunnel::limit_reached(std::uint32_t spi, ike::ChildSlot slot, bool hard, Time now, Actions& out) {
-  Child* c = child(slot);
-  if (c == nullptr || c->live.empty()) return;
-  const LiveChild& newest = c->live.back();  // an older one is on its way out already
-  if (newest.sa->spi_in != spi && newest.sa->spi_out != spi) return;
+  const auto reached = [&](const Child& c) {  // an older one is on its way out already
+    const bool carries = c.slot == slot || c.beside == slot;
+    return carries && !c.live.empty() && (c.live.back().sa->spi_in == spi || c.live.back().sa->spi_out == spi);
+  };
+  const auto c = std::find_if(children_.begin(), children_.end(), reached);
+  if (c == children_.end()) return;
+  const LiveChild& newest = c->live.back();
   const auto it = ikes_.find(newest.ike);
   if (it == ikes_.end() || it->second.closing) return;
   ike::Effects effects;
   if (hard) {
     say(out, ike::Notice::Level::warning, c->name + ": its hard limit is reached before a rekey took its place");
-    it->second.sa->close_child(slot, now, effects);
+    it->second.sa->close_child(c->slot, now, effects);
   } else {
-    it->second.sa->rekey_child(slot, now, effects);
+    it->second.sa->rekey_child(c->slot, now, effects);
   }
   handle(it->first, std::move(effects), now, out);
 }

@@ -196,7 +196,10 @@ class Tunnel {
     std::string name;
     ike::ChildSlot part_of = ike::kNoChild;  // of a part of what is configured (tunnel_parts.cpp)
     conf::SelectorSet selectors{};          // what is wanted of it
-    bool asked_once = false;                // a part: it was refused, or the peer closed it
+    ike::ChildSlot beside = ike::kNoChild;  // one worker's own: beside which child, and whose (tunnel_resources.cpp)
+    ike::Resource resource = 0;
+    bool leaving = false;                   // one of these that was asked to close
+    bool asked_once = false;                // a part, or one of these: it was refused, or the peer closed it
     std::vector<LiveChild> live{};   // oldest first
     std::uint64_t requested_on = 0;  // local SPI of the IKE SA that was asked for it; 0: none
     Time retry_at{0};
@@ -238,6 +241,15 @@ class Tunnel {
   void tell_children();
   void remember_packet(ike::ChildSlot slot, const std::optional<conf::SelectorSet>& packet);
   void update_carried(Actions& out);
+
+  // Children for one worker each (RFC 9611), tunnel_resources.cpp.
+  Child& add_resource(ike::ChildSlot slot, ike::ChildSlot beside, ike::Resource resource);
+  [[nodiscard]] const LiveChild* takes_more(const Child& c, const Ike& on) const;
+  void ask_for_resources(const Ike& on, Time now);
+  void on_resource_failed(Child& c, const ike::Reason& reason, Time now);
+  void on_resource_closed(Child& c, std::uint64_t ike, const ike::Reason& reason, Time now, Actions& out);
+  [[nodiscard]] bool resource_elsewhere(const Child& c, std::uint64_t spi) const;
+  void drop_resources(Time now, Actions& out);
 
   void watch_state(Time now);
   void remember_nat(const Ike& ike);

@@ -53,6 +53,7 @@ void Tunnel::lengthen_grace(std::uint64_t spi, ike::Effect& effect) {
   auto* gone = std::get_if<ike::RemoveInbound>(&effect);
   if (gone == nullptr) return;
   const Child* c = child(gone->child);
+  if (c != nullptr && c->beside != ike::kNoChild) c = child(c->beside);
   if (c != nullptr && carried_elsewhere(*c, spi)) gone->after = std::max(gone->after, kGrace);
 }
 
@@ -140,6 +141,7 @@ void Tunnel::on_child_established(Ike& ike, const ike::ChildEstablished& e, Time
     return;
   }
   ++counts_.children_created;
+  if (c->beside != ike::kNoChild) return say(out, ike::Notice::Level::info, c->name + " established, for one worker");
   remember_packet(c->slot, std::nullopt);
   ask_for_the_rest(*e.sa, ike.ours, now, out);
   c = child(e.sa->child);  // the parts may have moved it
@@ -159,6 +161,7 @@ void Tunnel::on_child_closed(Ike& ike, const ike::ChildClosed& e, Time now, Acti
   if (c == nullptr) return;
   if (c->requested_on == ike.sa->local_spi()) c->requested_on = 0;
   if (e.replaced) return;
+  if (c->beside != ike::kNoChild) return on_resource_closed(*c, ike.sa->local_spi(), e.reason, now, out);
   if (c->part_of != ike::kNoChild && !carried_elsewhere(*c, ike.sa->local_spi())) c->asked_once = true;
   c->reason = e.reason;
   c->retry_at = std::max(c->retry_at, now + backoff(c->failures));
@@ -174,6 +177,7 @@ void Tunnel::on_child_closed(Ike& ike, const ike::ChildClosed& e, Time now, Acti
 }
 
 void Tunnel::on_child_failed(Ike& ike, const ike::ChildFailed& e, Time now, Actions& out) {
+  if (Child* c = child(e.child); c != nullptr && c->beside != ike::kNoChild) return on_resource_failed(*c, e.reason, now);
   ++counts_.children_failed;
   if (Child* c = child(e.child)) {
     if (c->requested_on != 0) ++counts_.attempts_failed;
@@ -239,6 +243,7 @@ void Tunnel::on_closed(Ike& ike, const ike::Reason& reason, Time now, Actions& o
   const std::uint64_t spi = ike.sa->local_spi();
   for (Child& c : children_) {
     if (c.requested_on == spi) c.requested_on = 0;
+    if (c.beside != ike::kNoChild && c.live.empty()) c.asked_once = false;  // another IKE SA may take it
   }
   const bool another = std::any_of(ikes_.begin(), ikes_.end(), [](const auto& entry) {
     return entry.second.established && !entry.second.closed && !entry.second.closing;
@@ -310,6 +315,9 @@ void Tunnel::track(std::uint64_t ike, const ike::Effect& effect, Time now) {
     Child* c = child(in->sa->child);
     if (c == nullptr && child(in->sa->part_of) != nullptr) {
       c = &add_part(in->sa->child, in->sa->part_of, in->sa->selectors);
+    }
+    if (c == nullptr && child(in->sa->beside) != nullptr) {
+      c = &add_resource(in->sa->child, in->sa->beside, in->sa->resource);
     }
     if (c != nullptr) c->live.push_back({in->sa, ike, now, true, false});
   } else if (const auto* use = std::get_if<ike::UseOutbound>(&effect)) {

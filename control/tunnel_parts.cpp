@@ -91,10 +91,16 @@ void Tunnel::drop_parts() {
 // The settings of the IKE SAs name the children that are there now.
 void Tunnel::tell_children() {
   auto changed = std::make_shared<ike::PeerSettings>(*settings_);
-  std::erase_if(changed->children, [](const ike::ChildSettings& c) { return c.part_of != ike::kNoChild; });
+  const auto comes_and_goes = [](const auto& c) { return c.part_of != ike::kNoChild || c.beside != ike::kNoChild; };
+  std::erase_if(changed->children, comes_and_goes);
   for (const Child& c : children_) {
-    if (c.part_of == ike::kNoChild) continue;
-    changed->children.push_back({.slot = c.slot, .name = c.name, .selectors = c.selectors, .part_of = c.part_of});
+    if (!comes_and_goes(c)) continue;
+    changed->children.push_back({.slot = c.slot,
+                                 .name = c.name,
+                                 .selectors = c.selectors,
+                                 .part_of = c.part_of,
+                                 .beside = c.beside,
+                                 .resource = c.resource});
   }
   settings_ = std::move(changed);
   for (auto& [spi, ike] : ikes_) ike.sa->settings_changed(settings_);
@@ -114,6 +120,7 @@ void Tunnel::update_carried(Actions& out) {
   std::vector<Carried> now;
   bool as_configured = true;
   for (const Child& c : children_) {
+    if (c.beside != ike::kNoChild) continue;
     const auto used = std::find_if(c.live.rbegin(), c.live.rend(), [](const LiveChild& l) { return l.outbound; });
     if (used == c.live.rend()) continue;
     now.push_back({c.slot, used->sa->selectors});

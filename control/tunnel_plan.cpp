@@ -19,6 +19,7 @@ constexpr Time kDuplicateGrace{30000};  // and for the side whose turn it is not
 void Tunnel::reconcile(Time now, Actions& out) {
   sweep(now, out);
   drop_parts();
+  drop_resources(now, out);
   update_carried(out);
   watch_state(now);
   if (!begun_) return;
@@ -199,6 +200,7 @@ void Tunnel::close_renewed(Time now, Actions& out) {
 void Tunnel::create_missing_children(Time now, Actions& out) {
   Ike* ike = best_established();
   const std::uint64_t spi = ike->sa->local_spi();
+  ask_for_resources(*ike, now);
   // One at a time: the peer may have a window of one.
   if (asked_for_a_child()) return;
   for (Child& c : children_) {
@@ -227,7 +229,8 @@ void Tunnel::abandon_children_of(std::uint64_t spi, Actions& out) {
     for (const LiveChild& l : c.live) {
       if (l.ike != spi) continue;
       if (l.outbound) put(out, settings_->tunnel, ike::RemoveOutbound{l.sa->spi_out, c.slot});
-      const Time grace = carried_elsewhere(c, spi) ? kGrace : Time(0);
+      const Child* first = c.beside == ike::kNoChild ? &c : child(c.beside);
+      const Time grace = first != nullptr && carried_elsewhere(*first, spi) ? kGrace : Time(0);
       if (l.inbound) put(out, settings_->tunnel, ike::RemoveInbound{l.sa->spi_in, c.slot, grace});
     }
     std::erase_if(c.live, [&](const LiveChild& l) { return l.ike == spi; });

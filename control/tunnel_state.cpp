@@ -87,7 +87,7 @@ std::vector<LiveChild> Tunnel::receiving_children() const {
 std::vector<conf::SelectorSet> Tunnel::left_out() const {
   std::vector<conf::SelectorSet> out;
   for (const Child& whole : children_) {
-    if (whole.part_of != ike::kNoChild || !is_up(whole)) continue;
+    if (whole.part_of != ike::kNoChild || whole.beside != ike::kNoChild || !is_up(whole)) continue;
     std::vector<conf::SelectorSet> missing{whole.selectors};
     for (const Child& c : children_) {
       if (c.slot != whole.slot && c.part_of != whole.slot) continue;
@@ -106,7 +106,7 @@ std::vector<conf::SelectorSet> Tunnel::left_out() const {
 std::vector<Tunnel::Configured> Tunnel::configured_children() const {
   std::vector<Configured> out;
   for (const Child& c : children_) {
-    if (c.part_of == ike::kNoChild) out.push_back({c.name, c.selectors, is_up(c)});
+    if (c.part_of == ike::kNoChild && c.beside == ike::kNoChild) out.push_back({c.name, c.selectors, is_up(c)});
   }
   return out;
 }
@@ -185,6 +185,10 @@ bool Tunnel::is_missing(const Child& c, const Ike& on) const {
     to_move = to_move || leaving;
     carried = carried || !leaving;
   }
+  if (c.beside != ike::kNoChild) {
+    const auto takes = [&](const Child& base) { return base.slot == c.beside && takes_more(base, on) != nullptr; };
+    return !carried && !c.asked_once && std::any_of(children_.begin(), children_.end(), takes);
+  }
   return !carried && (to_move || (wants_up() && !c.asked_once));
 }
 
@@ -196,7 +200,7 @@ bool Tunnel::renewal_due() const {
 bool Tunnel::all_carried_elsewhere(std::uint64_t spi) const {
   return std::all_of(children_.begin(), children_.end(), [&](const Child& c) {
     const bool here = std::any_of(c.live.begin(), c.live.end(), [&](const LiveChild& l) { return l.ike == spi; });
-    return !here || carried_elsewhere(c, spi);
+    return !here || (c.beside == ike::kNoChild ? carried_elsewhere(c, spi) : resource_elsewhere(c, spi));
   });
 }
 
@@ -205,11 +209,14 @@ bool Tunnel::asked_for_a_child() const {
 }
 
 bool Tunnel::all_children_up() const {
-  return std::all_of(children_.begin(), children_.end(), [this](const Child& c) { return is_up(c) || c.asked_once; });
+  return std::all_of(children_.begin(), children_.end(), [this](const Child& c) {
+    return is_up(c) || c.asked_once || c.beside != ike::kNoChild;
+  });
 }
 
 bool Tunnel::any_child_up() const {
-  return std::any_of(children_.begin(), children_.end(), [this](const Child& c) { return is_up(c); });
+  return std::any_of(children_.begin(), children_.end(),
+                     [this](const Child& c) { return c.beside == ike::kNoChild && is_up(c); });
 }
 
 bool Tunnel::has_children(std::uint64_t spi) const {

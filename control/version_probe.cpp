@@ -14,7 +14,7 @@ class ProbeEnvironment final : public ike::Environment {
  public:
   explicit ProbeEnvironment(ike::Environment& real) : real_(real) {}
   crypto::Random& random() override { return real_.random(); }
-  std::uint32_t allocate_spi(ike::TunnelId) override { return 0x100; }
+  std::uint32_t allocate_spi(ike::TunnelId, ike::Resource) override { return 0x100; }
   void release_spi(std::uint32_t) override {}
   std::chrono::sys_seconds wall_time() override { return real_.wall_time(); }
 

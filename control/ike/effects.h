@@ -24,6 +24,8 @@ using Time = std::chrono::milliseconds;
 
 using TunnelId = std::uint32_t;   // same numbers as dataplane::TunnelId
 using ChildSlot = std::uint32_t;  // same numbers as dataplane::ChildSlot
+// Which worker a child is bound to (RFC 9611): 0 is that of the child that every worker may use, 1 the next, ...
+using Resource = std::uint16_t;
 inline constexpr ChildSlot kNoChild = 0xffffffff;  // given to IkeSa::start(): its children are there already (IKEv1)
 
 struct Datagram {
@@ -68,6 +70,11 @@ struct ChildSa {
   bool udp_encap = false;
   bool peer_behind_nat_only = false;  // peer behind NAT and we are not: its moves are reported
   std::string key_exchange;           // "ecp384" where the child had a key exchange of its own
+  bool by_resource = false;      // RFC 9611: both sides take more children with these selectors, one for each worker
+  ChildSlot beside = kNoChild;   // of such a one: the child beside which it stands, and
+  Resource resource = 0;         // the worker that it is for
+  // Whose packets it carries.
+  [[nodiscard]] ChildSlot carries() const { return beside == kNoChild ? child : beside; }
 };
 
 struct Send {

@@ -25,7 +25,8 @@ class Environment {
  public:
   virtual ~Environment() = default;
   virtual crypto::Random& random() = 0;
-  virtual std::uint32_t allocate_spi(TunnelId tunnel) = 0;  // inbound ESP SPI, 0: none left
+  // Inbound ESP SPI, which says where its packets go; 0: none left.
+  virtual std::uint32_t allocate_spi(TunnelId tunnel, Resource resource) = 0;
   virtual void release_spi(std::uint32_t spi) = 0;          // for one that was never installed
   virtual std::chrono::sys_seconds wall_time() = 0;         // UTC: certificates are judged by it
   // A slot for a part of a configured child that the configuration does not know of. kNoChild: none left.
@@ -40,6 +41,8 @@ struct ChildSettings {
   ChildSlot part_of = kNoChild;  // of a part: the configured child
   // The packet that asks for it, one address each: stands first in the selectors (RFC 7296 2.9).
   std::optional<conf::SelectorSet> packet = std::nullopt;
+  ChildSlot beside = kNoChild;  // see ChildSa
+  Resource resource = 0;
 };
 
 // Everything a negotiation with one peer is made of: the tunnel's configuration, resolved. Immutable.
@@ -55,6 +58,7 @@ struct PeerSettings {
   std::uint16_t ike_packet = 1280;      // octets of the largest IP packet with a fragment of an IKE message
   std::vector<ChildSettings> children;  // at least one; parts come and go while the tunnel lives
   bool childless = false;               // learnt: the peer takes no child with IKE_AUTH (RFC 6023)
+  Resource resources = 1;  // workers that are to have a child each, where the peer can RFC 9611; 1: it is not asked
 };
 
 struct ChildStatus {

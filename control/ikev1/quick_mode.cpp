@@ -95,7 +95,7 @@ void request_child(Session& s, const Task& task, Step& step) {
     if (!agreement) return refuse(reasons::internal(agreement.error()));
     q.agreement = std::move(*agreement);
   }
-  q.spi = s.env->allocate_spi(s.peer.settings->tunnel);
+  q.spi = s.env->allocate_spi(s.peer.settings->tunnel, 0);
   if (q.spi == 0) return refuse(reasons::no_spi());
   q.id = fresh_message_id(s);
   q.nonces.initiator = fresh_nonce(s);
@@ -365,7 +365,7 @@ void on_quick_1(Session& s, const Inbound& in, Step& step) {
   q.id = id;
   q.slot = match->child->slot;
   q.selectors = match->selectors;
-  q.spi = s.env->allocate_spi(s.peer.settings->tunnel);
+  q.spi = s.env->allocate_spi(s.peer.settings->tunnel, 0);
   if (q.spi == 0) return refuse_quick(s, in, {Notify::no_proposal_chosen, reasons::no_spi()}, step);
   q.nonces = {*p.nonce, fresh_nonce(s)};
   if (const Child* old = s.current(q.slot)) q.replaces = old->sa->spi_in;

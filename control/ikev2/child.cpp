@@ -5,6 +5,7 @@
 
 #include "control/ike/selectors.h"
 #include "control/ikev2/reasons.h"
+#include "control/ikev2/resources.h"
 #include "control/ikev2/sa_payload.h"
 
 namespace causeway::ikev2 {
@@ -38,7 +39,9 @@ std::vector<conf::Selector> with_packet(const std::vector<conf::Selector>& selec
 
 // Which child it is.
 struct Place {
-  ike::ChildSlot slot, part_of;
+  ike::ChildSlot slot, part_of, beside;
+  ike::Resource resource;
+  bool by_resource;
 };
 Child make_child(Session& s, Place place, const ike::Choice& choice, std::uint32_t spi_in, std::uint32_t spi_out,
                  conf::SelectorSet selectors, const crypto::Secret& shared, const Nonces& nonces,
@@ -49,6 +52,9 @@ Child make_child(Session& s, Place place, const ike::Choice& choice, std::uint32
   sa->tunnel = s.peer.settings->tunnel;
   sa->child = place.slot;
   sa->part_of = place.part_of;
+  sa->beside = place.beside;
+  sa->resource = place.resource;
+  sa->by_resource = place.by_resource;
   sa->spi_in = spi_in;
   sa->spi_out = spi_out;
   sa->suite = suite;
@@ -82,6 +88,8 @@ struct Match {
   ike::ChildSlot part_of;
   conf::SelectorSet selectors;
   bool fresh_slot = false;  // to be given back where nothing comes of it
+  ike::ChildSlot beside = ike::kNoChild;
+  ike::Resource resource = 0;
 };
 std::optional<Match> part_beside(const Session& s, const ike::ChildSettings& child, conf::SelectorSet narrowed) {
   for (const Child& c : s.children) {
@@ -97,6 +105,7 @@ tl::expected<Match, ike::Reason> match_child(const Session& s, const conf::Selec
   std::optional<Match> used;
   std::optional<ike::Reason> first_reason;
   for (const ike::ChildSettings& child : s.peer.settings->children) {
+    if (child.beside != ike::kNoChild) continue;
     auto narrowed = ike::narrow(child.selectors, offered);
     if (!narrowed) {
       if (!first_reason) first_reason = narrowed.error();
@@ -120,8 +129,12 @@ std::optional<ChildOffer> make_offer(Session& s, const ike::ChildSettings& child
                                      std::vector<ike::Proposal> proposals) {
   ChildOffer offer;
   offer.slot = child.slot;
-  offer.spi = s.env->allocate_spi(s.peer.settings->tunnel);
+  offer.spi = s.env->allocate_spi(s.peer.settings->tunnel, child.resource);
   if (offer.spi == 0) return std::nullopt;
+  offer.beside = child.beside;
+  offer.resource = child.resource;
+  offer.by_resource = child.beside != ike::kNoChild;
+  if (wants_resources(s)) offer.resource_info = resource_info(child.resource);
   offer.part_of = child.part_of;
   offer.selectors = child.selectors;
   offer.packet = child.packet;
@@ -130,6 +143,7 @@ std::optional<ChildOffer> make_offer(Session& s, const ike::ChildSettings& child
 }
 
 void add_offer_sa(ike::PayloadChain& chain, const ChildOffer& offer) {
+  if (offer.resource_info) add_notify(chain, ike::NotifyType::sa_resource_info, *offer.resource_info);
   chain.add(ike::PayloadType::sa, encode_sa(numbered(offer.proposals, spi_octets(offer.spi))));
 }
 
@@ -154,6 +168,9 @@ tl::expected<Child, ike::Reason> take_answer(Session& s, ChildOffer& offer, cons
   auto selectors =
       ike::accept_narrowed(offer.selectors, {answer.ts_initiator->selectors, answer.ts_responder->selectors});
   if (!selectors) return tl::make_unexpected(selectors.error());
+  if (offer.beside != ike::kNoChild && !ike::narrowed_away(offer.selectors, *selectors).empty()) {
+    return tl::make_unexpected(reasons::narrowed_resource(s, offer, *selectors));
+  }
 
   crypto::Secret shared;
   if (choice->key_exchange != crypto::KeyExchange::none && !in_ike_auth) {
@@ -165,8 +182,9 @@ tl::expected<Child, ike::Reason> take_answer(Session& s, ChildOffer& offer, cons
     if (!result) return tl::make_unexpected(reasons::bad_key_exchange(s.peer_name(), result.error()));
     shared = std::move(*result);
   }
-  Child child = make_child(s, {offer.slot, offer.part_of}, *choice, offer.spi, decoded->front().child_spi(), std::move(*selectors),
-                           shared, nonces, true, now);
+  const bool by_resource = offer.by_resource || (offer.replaces == 0 && agrees_on_resources(s, answer));
+  Child child = make_child(s, {offer.slot, offer.part_of, offer.beside, offer.resource, by_resource}, *choice, offer.spi,
+                           decoded->front().child_spi(), std::move(*selectors), shared, nonces, true, now);
   child.replaces = offer.replaces;
   return child;
 }
@@ -178,13 +196,31 @@ tl::unexpected<Refusal> refusal(ike::NotifyType type, ike::Reason reason, ike::B
 }
 
 // As seen from us, the responder: TSr is local, TSi is remote.
-tl::expected<Match, ike::Reason> match_request(const Session& s, const ike::Payloads& request, const Child* rekeyed) {
-  const conf::SelectorSet wanted{request.ts_responder->selectors, request.ts_initiator->selectors};
-  if (rekeyed == nullptr) return match_child(s, wanted);
-  const auto* settings = s.peer.child(rekeyed->sa->child);
-  auto narrowed = ike::narrow(settings == nullptr ? rekeyed->sa->selectors : settings->selectors, wanted);
-  if (!narrowed) return tl::make_unexpected(narrowed.error());
-  return Match{rekeyed->sa->child, rekeyed->sa->part_of, std::move(*narrowed)};
+conf::SelectorSet wanted_by(const ike::Payloads& request) {
+  return {request.ts_responder->selectors, request.ts_initiator->selectors};
+}
+
+tl::expected<Match, Refusal> match_request(const Session& s, const ike::Payloads& request, const Child* rekeyed,
+                                           const Child* base) {
+  const auto refuse = [](ike::Reason reason) { return refusal(ike::NotifyType::ts_unacceptable, std::move(reason)); };
+  const conf::SelectorSet wanted = wanted_by(request);
+  if (base != nullptr) {  // its very selectors, for another of our workers
+    const auto resource = next_resource(s, base->sa->child);
+    if (!resource) return refusal(ike::NotifyType::ts_max_queue, reasons::no_resource(s));
+    const ike::ChildSlot slot = s.env->allocate_slot();
+    if (slot == ike::kNoChild) return refusal(ike::NotifyType::ts_max_queue, reasons::no_spi());
+    return Match{slot, ike::kNoChild, base->sa->selectors, true, base->sa->child, *resource};
+  }
+  if (rekeyed == nullptr) {
+    auto match = match_child(s, wanted);
+    if (!match) return refuse(match.error());
+    return std::move(*match);
+  }
+  const ike::ChildSa& old = *rekeyed->sa;
+  const auto* settings = old.beside == ike::kNoChild ? s.peer.child(old.child) : nullptr;
+  auto narrowed = ike::narrow(settings == nullptr ? old.selectors : settings->selectors, wanted);
+  if (!narrowed) return refuse(narrowed.error());
+  return Match{old.child, old.part_of, std::move(*narrowed), false, old.beside, old.resource};
 }
 
 // Our half of the child's own key exchange.
@@ -214,7 +250,10 @@ tl::expected<Answer, Refusal> answer_child(Session& s, const ike::Payloads& requ
                                            bool in_ike_auth, const Child* rekeyed, ike::Time now) {
   const auto offered = decode_sa(*request.sa);
   if (!offered) return refusal(ike::NotifyType::invalid_syntax, reasons::malformed(s, offered.error().text));
-  const auto ours = in_ike_auth ? s.peer.esp_without_ke() : s.peer.esp_with_pfs(s.suite.key_exchange);
+  const bool resource_asked = request.find(ike::NotifyType::sa_resource_info) != nullptr;
+  const Child* base = resource_asked && rekeyed == nullptr ? another_of(s, wanted_by(request)) : nullptr;
+  auto ours = in_ike_auth ? s.peer.esp_without_ke() : s.peer.esp_with_pfs(s.suite.key_exchange);
+  if (base != nullptr) ours = only_suite(ours, base->sa->suite);
   const auto choice = ike::select(ours, only_proposals(*offered), {.ignore_key_exchange = in_ike_auth});
   if (!choice) return refusal(ike::NotifyType::no_proposal_chosen, choice.error());
   const std::uint32_t spi_out = offered->at(choice->theirs).child_spi();
@@ -228,9 +267,10 @@ tl::expected<Answer, Refusal> answer_child(Session& s, const ike::Payloads& requ
     if (!agreed) return tl::make_unexpected(std::move(agreed.error()));
     shared = std::move(*agreed);
   }
-  auto match = match_request(s, request, rekeyed);
-  if (!match) return refusal(ike::NotifyType::ts_unacceptable, match.error());
-  const std::uint32_t spi_in = too_many_pairs(s, match->slot) ? 0 : s.env->allocate_spi(s.peer.settings->tunnel);
+  auto match = match_request(s, request, rekeyed, base);
+  if (!match) return tl::make_unexpected(std::move(match.error()));
+  const std::uint32_t spi_in =
+      too_many_pairs(s, match->slot) ? 0 : s.env->allocate_spi(s.peer.settings->tunnel, match->resource);
   if (spi_in == 0) {
     if (match->fresh_slot) s.env->release_slot(match->slot);
     return refusal(rekeyed != nullptr ? ike::NotifyType::temporary_failure : ike::NotifyType::no_additional_sas,
@@ -238,8 +278,10 @@ tl::expected<Answer, Refusal> answer_child(Session& s, const ike::Payloads& requ
   }
   answer.ts_i = ts_body(match->selectors.remote);
   answer.ts_r = ts_body(match->selectors.local);
-  answer.child = make_child(s, {match->slot, match->part_of}, *choice, spi_in, spi_out, std::move(match->selectors),
-                            shared, nonces, false, now);
+  const bool by_resource = rekeyed != nullptr ? rekeyed->sa->by_resource : agrees_on_resources(s, request);
+  if (by_resource && resource_asked) answer.resource_info = resource_info(match->resource);
+  answer.child = make_child(s, {match->slot, match->part_of, match->beside, match->resource, by_resource}, *choice,
+                            spi_in, spi_out, std::move(match->selectors), shared, nonces, false, now);
   if (rekeyed != nullptr) answer.child.replaces = rekeyed->sa->spi_in;
   const SaProposal taken{offered->at(choice->theirs).number, spi_octets(spi_in),
                          in_ike_auth ? choice->proposal().without_key_exchange() : choice->proposal()};
@@ -250,6 +292,7 @@ tl::expected<Answer, Refusal> answer_child(Session& s, const ike::Payloads& requ
 void add_answer(ike::PayloadChain& chain, const Answer& answer) {
   chain.add(ike::PayloadType::ts_initiator, answer.ts_i);
   chain.add(ike::PayloadType::ts_responder, answer.ts_r);
+  if (answer.resource_info) add_notify(chain, ike::NotifyType::sa_resource_info, *answer.resource_info);
 }
 
 Child& install(Session& s, Child child, Step& step) {

@@ -34,6 +34,7 @@ ike::Reason refused_child(const Session& s, const ChildOffer& offer, ike::Notify
 struct Answer {
   Child child;
   ike::Bytes sa, ts_i, ts_r;  // bodies of the reply's payloads
+  std::optional<ike::Bytes> resource_info;  // of SA_RESOURCE_INFO
   std::optional<ike::KeyExchangePayload> key_exchange;
 };
 // `nonces`: of the exchange, ours among them. `rekeyed`: the child that REKEY_SA names, or nullptr.

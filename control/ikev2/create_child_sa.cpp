@@ -18,6 +18,7 @@
 #include "control/ikev2/child.h"
 #include "control/ikev2/reasons.h"
 #include "control/ikev2/rekey.h"
+#include "control/ikev2/resources.h"
 
 namespace causeway::ikev2 {
 
@@ -50,6 +51,21 @@ conf::SelectorSet only_pair(const ike::ChildSettings& child) {
   return ike::single_pair(child.selectors, child.packet.value_or(child.selectors));
 }
 
+// Another child for the selectors of one that is there, with all that was agreed for that (RFC 9611 3).
+std::optional<ChildOffer> offer_beside(Session& s, ike::ChildSettings wanted, std::vector<ike::Proposal> proposals,
+                                       Step& step) {
+  const Child* base = carrier(s, wanted.beside);
+  if (base == nullptr) {
+    step.out.emplace_back(ike::ChildFailed{wanted.slot, reasons::out_of_step(s)});
+    return std::nullopt;
+  }
+  wanted.selectors = base->sa->selectors;
+  wanted.packet.reset();
+  auto offer = make_offer(s, wanted, only_suite(std::move(proposals), base->sa->suite));
+  if (!offer) step.out.emplace_back(ike::ChildFailed{wanted.slot, reasons::no_spi()});
+  return offer;
+}
+
 // The child a task is about; nothing where the task has become pointless.
 std::optional<ChildOffer> offer_for(Session& s, const Task& task, Step& step) {
   const auto proposals = s.peer.esp_with_pfs(s.suite.key_exchange);
@@ -58,6 +74,7 @@ std::optional<ChildOffer> offer_for(Session& s, const Task& task, Step& step) {
     const bool up =
         std::ranges::any_of(s.children, [&](const Child& c) { return c.sa->child == task.slot && !c.closing; });
     if (settings == nullptr || up) return std::nullopt;
+    if (settings->beside != ike::kNoChild) return offer_beside(s, *settings, proposals, step);
     ike::ChildSettings wanted = *settings;
     if (task.single_pair) wanted.selectors = only_pair(wanted);
     auto offer = make_offer(s, wanted, proposals);
@@ -70,15 +87,21 @@ std::optional<ChildOffer> offer_for(Session& s, const Task& task, Step& step) {
     add_task(s, Task{.kind = task.kind, .slot = task.slot, .spi = task.spi, .not_before = step.now + kRefusedRekeyWait});
     return std::nullopt;
   }
-  auto offer = make_offer(s, {old->sa->child, {}, old->sa->selectors, old->sa->part_of}, proposals);
-  if (offer) offer->replaces = task.spi;
+  const ike::ChildSa& sa = *old->sa;
+  const ike::ChildSettings same{sa.child, {}, sa.selectors, sa.part_of, std::nullopt, sa.beside, sa.resource};
+  auto offer = make_offer(s, same, proposals);
+  if (!offer) return offer;
+  offer->replaces = task.spi;
+  offer->by_resource = sa.by_resource;
+  if (!sa.by_resource) offer->resource_info.reset();
   return offer;
 }
 
 void reject_refused(Session& s, const Task& task, const ChildOffer& offer, ike::NotifyType type, Step& step) {
   ike::Reason reason = refused_child(s, offer, type);
   if (task.kind == Task::Kind::create_child) {
-    step.warn(reason.text);
+    // That all workers have a child of their own is a wish, not a need.
+    step.note(offer.beside == ike::kNoChild ? ike::Notice::Level::warning : ike::Notice::Level::info, reason.text);
     step.out.emplace_back(ike::ChildFailed{task.slot, std::move(reason)});
     return;
   }
@@ -117,7 +140,7 @@ void on_refusal(Session& s, Task task, const ChildOffer& offer, const ike::Notif
     if (task.refused >= kTemporaryFailures) return close_politely(s, reasons::out_of_step(s), step);
     return retry_later(s, task, step);
   }
-  if (error.type == ike::NotifyType::single_pair_required && !rekey && !task.single_pair) {
+  if (error.type == ike::NotifyType::single_pair_required && !rekey && !task.single_pair && offer.beside == ike::kNoChild) {
     task.single_pair = true;
     task.not_before = step.now;
     return add_task(s, task);
@@ -158,6 +181,8 @@ void take_new_child(Session& s, const Pending& done, Child fresh, const Nonces& 
   Child& winner = install(s, std::move(fresh), step);
   use_outbound(s, winner, step);
   step.out.emplace_back(ike::ChildEstablished{winner.sa, old_spi != 0});
+  // The peer waits for a sign that we have its answer (resources.h).
+  if (winner.sa->beside != ike::kNoChild && old_spi == 0) add_task(s, Task{.kind = Task::Kind::liveness});
   if (Child* old = s.child_by_inbound(old_spi)) {
     old->replaced_by = new_spi;
     old->closing = true;
@@ -278,6 +303,8 @@ void on_child_request(Session& s, const Inbound& in, Step& step) {
   send_reply(s, in, chain, step);
   if (old_spi != 0) {
     note_peer_rekey(s, old_spi, fresh, nonces);
+  } else if (fresh.sa->beside != ike::kNoChild) {
+    use_when_answered(fresh, step);
   } else {
     use_outbound(s, fresh, step);
   }

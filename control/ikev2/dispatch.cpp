@@ -14,6 +14,7 @@
 #include "control/ikev2/intermediate.h"
 #include "control/ikev2/reasons.h"
 #include "control/ikev2/rekey.h"
+#include "control/ikev2/resources.h"
 
 namespace causeway::ikev2 {
 
@@ -196,6 +197,7 @@ void on_repeated_piece(Session& s, const Inbound& in, const ike::EncryptedOuter&
 void receive_opened(Session& s, Inbound in, ike::PayloadType first, const ike::Bytes& inside, Step& step) {
   s.last_heard = std::max(s.last_heard, step.now);
   follow_peer(s, in, step);
+  if (!in.header.is_response()) use_answered(s, step);
   const auto raw = ike::walk_payloads(first, inside);
   auto payloads = raw ? ike::decode_payloads(*raw) : ike::Parsed<ike::Payloads>(tl::make_unexpected(raw.error()));
   if (!payloads) {
@@ -238,6 +240,7 @@ void receive(Session& s, const ike::Datagram& datagram, Step& step) {
   // Repetitions first: they cost nothing. Then what is neither new nor awaited. Only then cryptography.
   if (!header->is_response()) {
     if (const Datagrams* reply = s.responses.repeats(header->message_id, datagram.bytes)) {
+      wait_longer(s, step);
       return send_datagrams(s, *reply, datagram.local, datagram.remote, step);
     }
     if (!s.responses.is_new(header->message_id) && !(s.fragments && s.responses.is_last(header->message_id))) return;

@@ -218,6 +218,20 @@ ike::Reason out_of_step(const Session& s) {
               "this side and " + s.peer_name() + " no longer agree on what is established: it is begun anew");
 }
 
+ike::Reason no_resource(const Session& s) {
+  return make(ike::Cause::resources, s.peer_name() + " asks for more children with the same selectors than are taken: " +
+                                         "it needs none, those it has carry its packets");
+}
+
+ike::Reason narrowed_resource(const Session& s, const ChildOffer& offer, const conf::SelectorSet& answered) {
+  ike::Reason r = make(ike::Cause::child_refused, s.peer_name() + " gives a further child for " +
+                                                      ike::str(offer.selectors) + " other selectors, " +
+                                                      ike::str(answered) + ", than the first (RFC 9611 3)");
+  r.ours = ike::str(offer.selectors);
+  r.theirs = ike::str(answered);
+  return r;
+}
+
 ike::Reason peer_refused(const Session& s, ike::NotifyType type) {
   switch (type) {
     case ike::NotifyType::authentication_failed: {
@@ -267,6 +281,9 @@ ike::Reason child_refused(const Session& s, const ChildOffer& offer, ike::Notify
           ike::Cause::child_refused,
           s.peer_name() +
               " takes no further child on one IKE SA: use selectors it accepts in one child, or one tunnel each");
+    case ike::NotifyType::ts_max_queue:
+      return make(ike::Cause::child_refused, s.peer_name() + " takes no further child for " + ike::str(offer.selectors) +
+                                                 ": workers without one hand over to those that have one");
     default:
       return make(ike::Cause::child_refused,
                   s.peer_name() + " refused the child with " + ike::name(type) + ": its log says why");

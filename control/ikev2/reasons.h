@@ -37,6 +37,8 @@ ike::Reason wants_eap(const Session& s);
 ike::Reason wants_childless(const Session& s);
 ike::Reason half_open(const Session& s, ike::Time waited);
 ike::Reason out_of_step(const Session& s);
+ike::Reason no_resource(const Session& s);
+ike::Reason narrowed_resource(const Session& s, const ChildOffer& offer, const conf::SelectorSet& answered);
 
 // --- the peer knows, and we rank what it can have been ----------------------------------------------
 // A protected refusal of IKE_AUTH as a whole.

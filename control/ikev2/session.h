@@ -79,6 +79,7 @@ struct Child {
   std::uint32_t replaces = 0;     // spi_in of the SA it was made to replace
   std::uint32_t replaced_by = 0;  // spi_in of its successor, once there is one
   std::optional<ike::Time> rekey_at, expire_at;
+  std::optional<ike::Time> use_at;  // ours to answer, and not used before the peer has the answer (resources.h)
   std::optional<ike::Reason> rekey_failure;  // why the last rekey of ours was refused
   std::optional<ike::Reason> close_reason;   // with `closing`, where it is not the usual one
 };
@@ -92,6 +93,10 @@ struct ChildOffer {
   std::optional<conf::SelectorSet> packet;  // stands before them
   std::vector<ike::Proposal> proposals;
   std::uint32_t replaces = 0;
+  ike::ChildSlot beside = ike::kNoChild;  // RFC 9611: these three as in ChildSa, ...
+  ike::Resource resource = 0;
+  bool by_resource = false;
+  std::optional<ike::Bytes> resource_info;  // ... and what SA_RESOURCE_INFO holds, where it is sent
   ike::Bytes nonce;
   std::unique_ptr<crypto::KeyAgreement> agreement;  // with a key exchange of its own
 };

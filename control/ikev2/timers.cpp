@@ -6,6 +6,7 @@
 #include "control/ikev2/child.h"
 #include "control/ikev2/first_answers.h"
 #include "control/ikev2/reasons.h"
+#include "control/ikev2/resources.h"
 
 namespace causeway::ikev2 {
 
@@ -55,6 +56,7 @@ void retransmit(Session& s, Step& step) {
 
 void children_due(Session& s, Step& step) {
   for (Child& c : s.children) {
+    if (c.use_at && *c.use_at <= step.now) use_at_last(s, c, step);
     if (c.rekey_at && *c.rekey_at <= step.now) {
       c.rekey_at.reset();
       if (!c.closing && c.replaced_by == 0) {
@@ -94,6 +96,7 @@ std::optional<ike::Time> deadline(const Session& s) {
     for (const Child& c : s.children) {
       consider(c.rekey_at);
       consider(c.expire_at);
+      consider(c.use_at);
     }
     if (s.requests.free() && (s.stage == Stage::closing || !undecided(s))) {
       for (const Task& t : s.tasks) consider(t.not_before);

@@ -21,10 +21,12 @@ class FakeEnvironment final : public ike::Environment {
  public:
   explicit FakeEnvironment(std::uint64_t seed = 1) : random_(seed) {}
   crypto::Random& random() override { return random_; }
-  std::uint32_t allocate_spi(ike::TunnelId) override { return next_spi++; }
+  std::uint32_t allocate_spi(ike::TunnelId, ike::Resource) override { return next_spi++; }
   void release_spi(std::uint32_t) override {}
   std::chrono::sys_seconds wall_time() override { return {}; }
+  ike::ChildSlot allocate_slot() override { return next_slot++; }
   std::uint32_t next_spi = 0x1000;
+  ike::ChildSlot next_slot = 1000;
 
  private:
   crypto::SeededRandom random_;
@@ -143,6 +145,10 @@ inline std::shared_ptr<const ike::ChildSa> child_sa(const ike::PeerSettings& s, 
   sa->spi_in = spi_in;
   sa->spi_out = spi_in + 0x100000;
   sa->suite = {crypto::Encryption::aes_gcm_16, 256, crypto::Integrity::none, false};
+  sa->selectors = s.children.front().selectors;
+  for (const auto& child : s.children) {
+    if (child.slot == slot) sa->selectors = child.selectors;
+  }
   return sa;
 }
 

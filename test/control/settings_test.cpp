@@ -55,6 +55,24 @@ TEST_CASE("A configuration becomes ports, peers, policies and routes") {
   REQUIRE(setup.table.routes.size() == 3);
 }
 
+TEST_CASE("A child for each worker is wanted with IKEv2, several workers and cores = auto") {
+  const auto resources = [](std::vector<int> workers, conf::Cores cores, int version = 2) {
+    Ready r;
+    r.config.workers = std::move(workers);
+    r.config.tunnels[0].cores = cores;
+    r.config.tunnels[0].ike.version = version;
+    const auto prepared = prepare(r.config, {});
+    REQUIRE(prepared);
+    return prepared->peers[0]->resources;
+  };
+  CHECK(resources({1, 2, 3}, conf::Cores::automatic) == 3);
+  CHECK(resources({1, 2, 3}, conf::Cores::automatic, 1) == 1);
+  CHECK(resources({}, conf::Cores::automatic) == 1);
+  for (const conf::Cores other : {conf::Cores::single, conf::Cores::spread, conf::Cores::lend}) {
+    CHECK(resources({1, 2}, other) == 1);
+  }
+}
+
 TEST_CASE("A suite's engine may be pinned; what no engine has is named with its line") {
   const auto pinned = [](const std::string& crypto) {
     Ready r(kGood + ("crypto = ( { " + crypto + " } );\n"));

@@ -436,6 +436,120 @@ TEST_CASE("Limits rekey the newest SA of a child, and close it when the hard one
   CHECK(sa.calls.back() == "close 0");
 }
 
+// --- RFC 9611 ------------------------------------------------------------------------------------------------------
+
+// A child that came up with a peer that takes one for each of three workers.
+struct Workers : Bench {
+  static std::shared_ptr<ike::PeerSettings> three() {
+    auto s = settings();
+    s->resources = 3;
+    return s;
+  }
+  Workers() : Bench(three()) {
+    tunnel.begin(now, out), tunnel.take_turn(now, out);
+    happen(last(), child(0x2000, 0, 0, true));
+  }
+  ike::Effects child(std::uint32_t spi, ike::ChildSlot slot, ike::Resource resource, bool with_ike = false) const {
+    auto sa = std::make_shared<ike::ChildSa>(*child_sa(tunnel.settings(), spi, slot));
+    sa->by_resource = true;
+    sa->resource = resource;
+    if (slot != 0) sa->beside = 0;
+    ike::Effects e;
+    e.push_back(ike::InstallInbound{sa});
+    e.push_back(ike::UseOutbound{sa});
+    if (with_ike) e.push_back(ike::IkeEstablished{});
+    e.push_back(ike::ChildEstablished{sa, false});
+    return e;
+  }
+  static ike::Effects gone(std::uint32_t spi, ike::ChildSlot slot, Cause cause) {
+    ike::Effects e;
+    e.push_back(ike::RemoveOutbound{spi + 0x100000, slot});
+    e.push_back(ike::RemoveInbound{spi, slot, Time(5000)});
+    e.push_back(ike::ChildClosed{slot, spi, {cause, "gone", "", "", {}}, false});
+    return e;
+  }
+};
+
+TEST_CASE("Children for the other workers are asked for one by one, and are no part of what makes a tunnel up") {
+  Workers b;
+  FakeIke& sa = b.last();
+  REQUIRE(sa.calls.back() == "create 1000");
+  CHECK(b.tunnel.settings().children.size() == 3);
+  CHECK(b.tunnel.state() == TunnelState::established);
+  b.happen(sa, b.child(0x3000, 1000, 1));
+  REQUIRE(sa.calls.back() == "create 1001");
+  b.happen(sa, b.child(0x4000, 1001, 2));
+  CHECK(sa.calls.size() == 3);
+  CHECK(b.tunnel.live_children().size() == 3);
+  CHECK(b.tunnel.child_name(1001) == "site0/2");
+  CHECK(b.tunnel.configured_children().size() == 1);
+  CHECK(b.tunnel.carried().empty());
+  // A limit is told by the slot of the first: that of the data path.
+  b.tunnel.limit_reached(0x3000, 0, false, b.now, b.out);
+  CHECK(sa.calls.back() == "rekey 1000");
+  b.tunnel.limit_reached(0x104000, 0, true, b.now, b.out);
+  CHECK(sa.calls.back() == "close 1001");
+}
+
+TEST_CASE("A worker's child that is refused is not asked for again, nor any other, and nothing counts as failed") {
+  Workers b;
+  FakeIke& sa = b.last();
+  b.happen(sa, [] {
+    ike::Effects e;
+    e.push_back(ike::ChildFailed{1000, {Cause::child_refused, "takes no further child", "", "", {}}});
+    return e;
+  }());
+  const auto calls = sa.calls.size();
+  b.run_until(b.now + 10min);
+  CHECK(sa.calls.size() == calls);
+  CHECK(b.tunnel.state() == TunnelState::established);
+  CHECK(b.tunnel.counts().children_failed == 0);
+  CHECK(b.tunnel.counts().attempts_failed == 0);
+  CHECK(b.tunnel.last_reason().text.empty());
+}
+
+TEST_CASE("A worker's child that the peer deletes stays away, and one that ends by itself comes back") {
+  const Cause cause = GENERATE(Cause::closed_by_peer, Cause::expired);
+  Workers b;
+  FakeIke& sa = b.last();
+  b.happen(sa, b.child(0x3000, 1000, 1));
+  b.happen(sa, b.child(0x4000, 1001, 2));
+  b.happen(sa, Workers::gone(0x3000, 1000, cause));
+  CHECK(b.tunnel.state() == TunnelState::established);
+  const auto calls = sa.calls.size();
+  b.run_until(b.now + 10min);
+  CHECK(sa.calls.size() == (cause == Cause::expired ? calls + 1 : calls));
+}
+
+TEST_CASE("Without the first child the others are closed, and all come back with it") {
+  Workers b;
+  FakeIke& sa = b.last();
+  b.happen(sa, b.child(0x3000, 1000, 1));
+  b.happen(sa, b.child(0x4000, 1001, 2));
+  b.happen(sa, Workers::gone(0x2000, 0, Cause::closed_by_peer));
+  CHECK(b.tunnel.state() != TunnelState::established);
+  const auto closes = std::count(sa.calls.begin(), sa.calls.end(), "close 1000") +
+                      std::count(sa.calls.begin(), sa.calls.end(), "close 1001");
+  CHECK(closes == 2);
+  b.happen(sa, Workers::gone(0x3000, 1000, Cause::closed_by_us));
+  b.happen(sa, Workers::gone(0x4000, 1001, Cause::closed_by_us));
+  CHECK(b.tunnel.settings().children.size() == 1);
+  b.run_until(b.now + 3s);
+  REQUIRE(sa.calls.back() == "create 0");
+  b.happen(sa, b.child(0x5000, 0, 0));
+  CHECK(sa.calls.back() == "create 1002");
+}
+
+TEST_CASE("A peer that asks for children and deletes them without end leaves a bounded number behind") {
+  Workers b;
+  FakeIke& sa = b.last();
+  for (std::uint32_t i = 0; i < 500; ++i) {
+    b.happen(sa, b.child(0x10000 + i, 5000 + i, static_cast<ike::Resource>(i % 3)));
+    b.happen(sa, Workers::gone(0x10000 + i, 5000 + i, Cause::closed_by_peer));
+  }
+  CHECK(b.tunnel.settings().children.size() <= 5);
+}
+
 TEST_CASE("Signs of life and the peer's moves reach the IKE SA that owns the child") {
   Bench b(settings());
   b.tunnel.begin(b.now, b.out), b.tunnel.take_turn(b.now, b.out);

@@ -4,6 +4,7 @@
 #include <initializer_list>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "control/controller.h"
@@ -80,7 +81,9 @@ struct Pair {
   // A packet every millisecond, on whatever SA is in use; it arrives no sooner than a message sent before it.
   void exchange_packets(const Side& from, const Side& to) {
     auto& road = roads[&to];
-    if (const auto* sa = from.plane.sends_with(0)) road.emplace_back(now + packet_delay, sa->spi);
+    for (std::uint16_t worker = 0; worker < workers; ++worker) {
+      if (const auto* sa = from.plane.sends_with(0, worker)) road.emplace_back(now + packet_delay, sa->spi);
+    }
     for (; !road.empty() && road.front().first <= now; road.pop_front()) {
       ++(to.plane.receiving.contains(road.front().second) ? packets_taken : packets_lost);
     }
@@ -107,6 +110,7 @@ struct Pair {
   Wire wire;
   Time now{1000};
   Time packet_delay{0};  // 0: no packets
+  std::uint16_t workers = 1;  // that send them
   std::map<const Side*, std::deque<std::pair<Time, std::uint32_t>>> roads;
   std::uint64_t packets_taken = 0, packets_lost = 0;
   std::unique_ptr<Side> a, b;
@@ -223,6 +227,132 @@ TEST_CASE("A reauthentication that the peer refuses leaves the tunnel up, and is
   p.run(20s);
   CHECK(p.both_agree());
   CHECK(p.a->controller->gateway().ike_sas() == 1);
+}
+
+// --- RFC 9611 ------------------------------------------------------------------------------------------------------
+
+void workers(ike::PeerSettings& a, ike::PeerSettings& b, ike::Resource of_a, ike::Resource of_b) {
+  a.resources = of_a;
+  b.resources = of_b;
+}
+
+std::vector<std::string> names(const Side& side) {
+  std::vector<std::string> out;
+  for (const auto& live : side.tunnel().live_children()) out.push_back(side.tunnel().child_name(live.sa->child));
+  return out;
+}
+
+// What each worker sends with, which is another SA for each, and whether the other side takes it.
+std::set<std::uint32_t> own_spis(const Side& from, const Side& to, std::uint16_t workers) {
+  std::set<std::uint32_t> spis;
+  for (std::uint16_t worker = 0; worker < workers; ++worker) {
+    const auto* sa = from.plane.sends_with(0, worker);
+    REQUIRE(sa != nullptr);
+    CHECK(to.plane.takes(*sa));
+    CHECK(sa->child == 0);
+    spis.insert(sa->spi);
+  }
+  return spis;
+}
+
+TEST_CASE("A child for each worker where both sides want it, one after the other, and none is lost by a rekey") {
+  Pair p(7, {}, conf::Start::now, conf::Start::wait, [](auto& a, auto& b) { workers(a, b, 3, 2); });
+  p.packet_delay = 10ms;
+  p.workers = 3;
+  p.begin();
+  REQUIRE(p.run(5s, [&] { return p.a->tunnel().live_children().size() == 3; }));
+  p.run(10s);
+  CHECK(names(*p.a) == std::vector<std::string>{"net", "net/1", "net/2"});
+  CHECK(names(*p.b) == std::vector<std::string>{"net", "net/1", "net/2"});
+  auto before = own_spis(*p.a, *p.b, 3);
+  CHECK(before.size() == 3);
+  CHECK(own_spis(*p.b, *p.a, 2).size() == 2);
+  CHECK(p.a->plane.table.policies.size() <= 1);
+  CHECK(p.a->tunnel().configured_children().size() == 1);
+  for (Side* side : {p.a.get(), p.b.get()}) {
+    side->controller->rekey("net", AdminBackend::RekeyWhat::all_children, "", [](const Outcome&) {});
+    p.run(20s);
+    const auto after = own_spis(*p.a, *p.b, 3);
+    CHECK(after.size() == 3);
+    for (const std::uint32_t spi : after) CHECK_FALSE(before.contains(spi));
+    before = after;
+    side->controller->rekey("net", AdminBackend::RekeyWhat::ike, "", [](const Outcome&) {});
+    p.run(20s);
+    CHECK(own_spis(*p.a, *p.b, 3) == before);
+    CHECK(own_spis(*p.b, *p.a, 2).size() == 2);
+  }
+  CHECK(p.packets_lost == 0);
+  CHECK(p.a->plane.inbound.size() == 3);
+  CHECK(p.b->plane.inbound.size() == 3);
+  const auto created = p.a->tunnel().counts().children_created;
+  p.run(5min);
+  CHECK(p.a->tunnel().counts().children_created == created);
+  p.packet_delay = 0ms;
+  p.b->controller->down("net", [](const Outcome&) {});
+  p.a->controller->down("net", [](const Outcome&) {});
+  p.run(10s);
+  CHECK(p.a->plane.empty());
+  CHECK(p.b->plane.empty());
+  p.b->controller->up("net", [](const Outcome&) {});
+  p.a->controller->up("net", [](const Outcome&) {});
+  p.run(10s);
+  CHECK(own_spis(*p.a, *p.b, 3).size() == 3);
+}
+
+TEST_CASE("The side that answers asks for what its workers lack when the other side had its turn") {
+  Pair p(8, {}, conf::Start::now, conf::Start::wait, [](auto& a, auto& b) { workers(a, b, 2, 4); });
+  p.begin();
+  REQUIRE(p.run(2s, [&] { return p.a->tunnel().live_children().size() == 2; }));
+  p.run(20s);
+  CHECK(own_spis(*p.b, *p.a, 4).size() == 4);
+  CHECK(p.a->tunnel().live_children().size() == 4);
+}
+
+TEST_CASE("A peer that does not want children for each worker is not asked for them") {
+  for (const bool us : {false, true}) {
+    Pair p(9, {}, conf::Start::now, conf::Start::wait, [&](auto& a, auto& b) { workers(a, b, us ? 2 : 1, us ? 1 : 2); });
+    p.begin();
+    REQUIRE(p.run(2s, [&] { return p.both_up(); }));
+    p.run(5min);
+    for (const Side* side : {p.a.get(), p.b.get()}) {
+      CHECK(side->tunnel().live_children().size() == 1);
+      CHECK(side->tunnel().counts().children_created == 1);
+      CHECK(side->tunnel().counts().children_failed == 0);
+    }
+    CHECK(p.both_agree());
+  }
+}
+
+TEST_CASE("Reauthentication takes the children of all workers along, and loses none of their packets") {
+  for (const bool both : {false, true}) {
+    for (std::uint64_t seed = 1; seed <= 3; ++seed) {
+      INFO("seed " << seed << ", " << (both ? "wished by both" : "wished by the initiator"));
+      Pair p(seed, {.least_delay = 1, .most_delay = 1 + static_cast<std::uint32_t>(seed) * 20}, conf::Start::now,
+             conf::Start::wait, [&](auto& a, auto& b) {
+               workers(a, b, 3, 3);
+               for (auto* s : {&a, &b}) {
+                 s->config.ike.lifetime = conf::Seconds{90};
+                 s->config.ike.reauth = both || s == &a;
+               }
+               if (!both) b.config.ike.lifetime = conf::Seconds{0};  // nor rekeyed by it
+             });
+      p.packet_delay = Time(p.wire.faults.most_delay + 4);
+      p.workers = 3;
+      p.begin();
+      REQUIRE(p.run(10s, [&] { return p.both_up() && p.both_agree(); }));
+      for (int i = 0; i < 2; ++i) {
+        const auto before = p.a->tunnel().ike_status()->spi_initiator;
+        REQUIRE(p.run(90s, [&] { return p.a->tunnel().ike_status()->spi_initiator != before; }));
+        REQUIRE(p.both_up());
+      }
+      p.run(30s);
+      CHECK(own_spis(*p.a, *p.b, 3).size() == 3);
+      CHECK(own_spis(*p.b, *p.a, 3).size() == 3);
+      CHECK(p.a->controller->gateway().ike_sas() == 1);
+      CHECK(p.b->controller->gateway().ike_sas() == 1);
+      CHECK(p.packets_lost == 0);
+    }
+  }
 }
 
 TEST_CASE("What the peer narrowed away is asked for once as a further child, and the policy follows") {

@@ -156,6 +156,34 @@ childless_for_us() {
   expect "pings pass" ping_through hosta 5
 }
 
+# RFC 9611: with two workers we say that we take a child for each. strongSwan 5.9.8 does not know the notify, and goes on.
+one_child_for_all_workers() {
+  START=wait DPD_IDLE=0s
+  use_strongswan udp
+  strongswan_config gwb
+  strongswan_start gwb
+  causeway_config gwa
+  sed -i -e 's/^workers = .*/workers = [0, '$(($(nproc) > 1))'];/' -e 's/iface=\([a-z]*\)0"/iface=\10,qpairs=2"/' \
+    "$STATE/gwa/causeway.conf"
+  causeway_start gwa
+  bring_up us
+  expect "strongSwan has our SA_RESOURCE_INFO" charon_says 'parsed IKE_AUTH request .*N\(.*(16444|SA_RES)'
+  expect "pings pass" ping_through hosta 5
+  expect "pings pass the other way" ping_through hostb 5
+  expect "we rekey the child" ctl gwa rekey net --child net
+  expect "strongSwan rekeys the child" sw gwb --rekey --child net
+  expect "we rekey the IKE SA" ctl gwa rekey net --ike
+  expect "pings pass" ping_through hosta 5
+  is "children" "$(our_children)" 1
+  is "what we asked of strongSwan, but for the rekeys" \
+    "$(grep 'parsed CREATE_CHILD_SA request' "$STATE/gwb/charon.log" | grep -vc -e REKEY_SA -e 'SA No KE \]')" 0
+  expect "strongSwan deletes the tunnel" sw gwb --terminate --ike peer
+  expect "we saw it go" wait_for 5 tunnel_is gwa down
+  bring_up peer
+  expect "pings pass" ping_through hostb 5
+  is "children" "$(our_children)" 1
+}
+
 scenarios peers
 trap 'rm -rf "/etc/netns/$LAB-gwa"; lab_down' EXIT
 scenario "we are behind a NAT" without_nats we_behind_nat
@@ -170,3 +198,4 @@ scenario "port 4500 from the first message on" without_nats port_4500
 scenario "UDP encapsulation by force" without_nats forced_encapsulation
 scenario "an IKE SA without a child, then the child" without_nats childless
 scenario "strongSwan takes no child with our IKE_AUTH" without_nats childless_for_us
+scenario "one child for all workers with a peer that knows no other way" without_nats one_child_for_all_workers

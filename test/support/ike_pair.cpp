@@ -43,7 +43,7 @@ conf::Selector net(std::string_view text) { return conf::Selector::of(*conf::Pre
 
 }  // namespace
 
-std::uint32_t PairEnvironment::allocate_spi(ike::TunnelId) {
+std::uint32_t PairEnvironment::allocate_spi(ike::TunnelId, ike::Resource) {
   if (none_left) return 0;
   const std::uint32_t spi = next_ + random_.below(0x1000);
   next_ = spi + 1;

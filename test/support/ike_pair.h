@@ -26,7 +26,7 @@ class PairEnvironment final : public ike::Environment {
  public:
   explicit PairEnvironment(std::uint64_t seed) : random_(seed) {}
   crypto::Random& random() override { return random_; }
-  std::uint32_t allocate_spi(ike::TunnelId) override;
+  std::uint32_t allocate_spi(ike::TunnelId, ike::Resource) override;
   void release_spi(std::uint32_t spi) override;
   std::chrono::sys_seconds wall_time() override { return wall; }
   ike::ChildSlot allocate_slot() override { return next_slot_++; }

@@ -28,7 +28,7 @@ using namespace causeway;  // a program of its own
 class ProbeEnvironment final : public ike::Environment {
  public:
   crypto::Random& random() override { return random_; }
-  std::uint32_t allocate_spi(ike::TunnelId) override {
+  std::uint32_t allocate_spi(ike::TunnelId, ike::Resource) override {
     return static_cast<std::uint32_t>(random_.next_u64() | 0x10000);
   }
   void release_spi(std::uint32_t) override {}

@@ -1,10 +1,10 @@
 #!/usr/bin/python3
 """udp_sequence.py - numbered UDP datagrams at a steady rate, and who of them arrived.
 
-    udp_sequence.py send ADDRESS PORT [--rate N] [--seconds S]    until SIGINT or for S seconds; prints {"sent": N}
+    udp_sequence.py send ADDRESS PORT [--rate N] [--seconds S] [--flows N]    until SIGINT or for S seconds; prints {"sent": N}
     udp_sequence.py receive PORT                                  until SIGINT; prints what came, as JSON
 
-Each datagram holds its number (from 1) and when it was sent. The receiver's object: "distinct" numbers, "repeated"
+Each datagram holds its number (from 1) and when it was sent; flows take turns. The receiver's object: "distinct" numbers, "repeated"
 ones, "reordered" (came behind a higher one), "highest", and "missing" below it, as ranges, at most 20.
 A sender that the machine held up catches up at no more than twice the rate, in bursts of no more than 64, so that the
 mean rate holds and nobody is tried harder than was asked for.
@@ -36,8 +36,9 @@ def send(options):
     asked = threading.Event()
     for s in (signal.SIGINT, signal.SIGTERM):
         signal.signal(s, lambda *_: asked.set())
-    out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    out.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+    flows = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(options.flows)]  # a source port each
+    for out in flows:
+        out.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
     sent, begin = 0, time.monotonic()
     before = begin
     while not asked.is_set() and (not options.seconds or time.monotonic() - begin < options.seconds):
@@ -46,7 +47,7 @@ def send(options):
         catching_up = 1 + int(2 * (now - before) * options.rate)
         before = now
         for _ in range(min(due - sent, catching_up, BURST)):
-            out.sendto(HEADER.pack(sent + 1, time.time_ns()) + PADDING, (options.address, options.port))
+            flows[sent % len(flows)].sendto(HEADER.pack(sent + 1, time.time_ns()) + PADDING, (options.address, options.port))
             sent += 1
         time.sleep(0.001)
     elapsed = time.monotonic() - begin
@@ -91,6 +92,7 @@ def main():
     sender.add_argument("port", type=int)
     sender.add_argument("--rate", type=int, default=1000)
     sender.add_argument("--seconds", type=float, default=0)
+    sender.add_argument("--flows", type=int, default=1)
     modes.add_parser("receive").add_argument("port", type=int)
     options = parser.parse_args()
     if options.mode == "receive":
