@@ -23,6 +23,8 @@ struct Case {
   bool udp = false;
   unsigned cores = 1;
   bool spread = false;  // one tunnel's packets on all cores
+  bool lend = false;    // one tunnel's decryption on all cores
+  bool flow = false;    // frames without end, for Flow: the replay window is off, since they come again
 };
 
 // Inner sizes of a case's packets, one after the other. IMIX: 7 x 64, 4 x 570, 1 x 1420 octets, mixed.
@@ -41,6 +43,20 @@ struct Result {
   std::uint64_t batches = 0, left_out = 0;
   double mpps = 0, gbps = 0;                        // from the p10, over all cores; Gbit/s of inner IP packets
   std::array<double, dataplane::kStages> profile{};  // median; zero without --profile
+};
+
+// One tunnel inbound, its owner fed without end: packets a second by the clock on the wall, in windows.
+struct Flow {
+  Case what;
+  double mpps = 0;          // of the window that a tenth of all exceed: the machine is away in others
+  double mpps_overall = 0;  // of all windows together
+  double feed = 0;          // share of the owner's time that went into making the frames
+  double lent = 0;          // share of the packets that were decrypted on another core, about
+};
+// On one core, and lent to others, in turns; and what the library alone does on so many cores at once.
+struct Lending {
+  Flow one, lent;
+  double raw_one = 0, raw_each = 0;  // cycles per packet on one core, and on each of them at once
 };
 
 struct Latency {  // of lone packets, microseconds

@@ -90,6 +90,21 @@ void Meter::measure(const Case& what, const Addresses& addresses, std::vector<Fr
   task_.store(Task::measure, std::memory_order_release);
 }
 
+void Meter::flow(const Case& what, const Addresses& addresses, std::vector<Frames::Tunnel> tunnels, rte_mempool* pool) {
+  set_up(what, addresses, std::move(tunnels), pool);
+  stock_.clear();
+  for (std::size_t burst = 0; burst < kStock; ++burst) {
+    frames_->fill(ready_, burst);
+    for (rte_mbuf* m : ready_) {
+      const auto* at = rte_pktmbuf_mtod(m, const std::uint8_t*);
+      stock_.emplace_back(at, at + m->data_len);
+    }
+  }
+  feed_cycles_ = 0;
+  flowed_.store(0, std::memory_order_relaxed);
+  task_.store(Task::flow, std::memory_order_release);
+}
+
 void Meter::lone_packets(std::size_t samples) {
   lone_.clear();
   lone_.reserve(samples);
@@ -145,6 +160,7 @@ void Meter::choose_raw() {
 std::uint16_t Meter::receive(unsigned port, rte_mbuf** frames, std::uint16_t room) {
   const Task task = task_.load(std::memory_order_acquire);
   if (task == Task::measure) return port == feed_port() ? next_pair(frames) : std::uint16_t{0};
+  if (task == Task::flow) return port == feed_port() ? next_of_flow(frames) : std::uint16_t{0};
   if (task == Task::lone) return port == feed_port() ? next_lone(frames) : std::uint16_t{0};
   if (!answers_.empty() && answers_.front().first == port) return answer_arp(frames, room);
   // One packet; when it and its answers went through, the neighbors are known.
@@ -195,10 +211,16 @@ std::uint16_t Meter::transmit(unsigned port, rte_mbuf** frames, std::uint16_t co
     under_way_ = false;
     due_ = 0;
   }
-  if (task == Task::warm_up || task == Task::rest)
+  if (task == Task::warm_up || (task == Task::rest && stock_.empty()))
     for (std::uint16_t i = 0; i < count; ++i) look_at(frames[i], port);
+  if (stock_.empty()) {
+    taken_ += count;
+  } else {  // (the gateway also announces itself)
+    for (std::uint16_t i = 0; i < count; ++i)
+      if (be16(rte_pktmbuf_mtod(frames[i], const std::uint8_t*) + 12) == RTE_ETHER_TYPE_IPV4) ++taken_;
+    flowed_.store(taken_, std::memory_order_relaxed);
+  }
   release(frames, count);
-  taken_ += count;
   if (task == Task::measure) {
     end_ = tsc();
     if (clock_ != nullptr) clock_->mark(Stage::tx);
@@ -232,6 +254,20 @@ std::uint16_t Meter::next_pair(rte_mbuf** frames) {
   if (rte_pktmbuf_alloc_bulk(pool_, spare_.data(), what_.burst) != 0) return 0;
   std::copy(ready_.begin(), ready_.end(), frames);
   std::swap(ready_, spare_);
+  return what_.burst;
+}
+
+std::uint16_t Meter::next_of_flow(rte_mbuf** frames) {
+  const std::uint64_t begin = rte_rdtsc();
+  if (rte_pktmbuf_alloc_bulk(pool_, frames, what_.burst) != 0) return 0;
+  for (std::uint16_t i = 0; i < what_.burst; ++i) {
+    const std::vector<std::uint8_t>& octets = stock_[next_++ % stock_.size()];
+    std::memcpy(rte_pktmbuf_mtod(frames[i], void*), octets.data(), octets.size());
+    frames[i]->data_len = static_cast<std::uint16_t>(octets.size());
+    frames[i]->pkt_len = static_cast<std::uint32_t>(octets.size());
+  }
+  given_ += what_.burst;
+  feed_cycles_ += rte_rdtsc() - begin;
   return what_.burst;
 }
 

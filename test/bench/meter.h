@@ -46,6 +46,12 @@ class Meter final : public FarEnd {
   void measure(const Case& what, const Addresses& addresses, std::vector<Frames::Tunnel> tunnels, rte_mempool* pool,
                std::size_t pairs, double seconds);
   void lone_packets(std::size_t samples);  // the case and its frames are measure()'s
+  void answer(rte_mempool* pool) { pool_ = pool; }  // questions for neighbors, which is all that it does then
+  // Frames without end, from a stock made beforehand, until stop(). The replay window has to be off.
+  void flow(const Case& what, const Addresses& addresses, std::vector<Frames::Tunnel> tunnels, rte_mempool* pool);
+  void stop() { task_.store(Task::rest, std::memory_order_release); }
+  [[nodiscard]] std::uint64_t flowed() const { return flowed_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t feed_cycles() const { return feed_cycles_; }  // at rest
   // One packet, so that the gateway learns its neighbors. At rest again when it came through.
   void warm_up(const Case& what, const Addresses& addresses, std::vector<Frames::Tunnel> tunnels, rte_mempool* pool);
   [[nodiscard]] bool at_rest() const { return task_.load(std::memory_order_acquire) == Task::rest; }
@@ -58,13 +64,14 @@ class Meter final : public FarEnd {
   [[nodiscard]] std::uint64_t taken() const { return taken_; }
 
  private:
-  enum class Task : std::uint8_t { rest, warm_up, measure, lone };
+  enum class Task : std::uint8_t { rest, warm_up, measure, lone, flow };
 
   void set_up(const Case& what, const Addresses& addresses, std::vector<Frames::Tunnel> tunnels, rte_mempool* pool);
   void choose_raw();
   std::uint64_t time_raw(RawCrypto& raw);
   std::uint16_t next_pair(rte_mbuf** frames);
   std::uint16_t next_lone(rte_mbuf** frames);
+  std::uint16_t next_of_flow(rte_mbuf** frames);
   std::uint16_t answer_arp(rte_mbuf** frames, std::uint16_t room);
   void look_at(rte_mbuf* frame, unsigned port);
   [[nodiscard]] unsigned feed_port() const { return what_.direction == dataplane::Direction::outbound ? 1 : 0; }
@@ -87,6 +94,12 @@ class Meter final : public FarEnd {
   std::uint64_t raw_first_ = 0;        // of a pair whose raw half came first
   std::uint64_t given_ = 0, taken_ = 0;
   std::uint32_t rounds_ = 0, raw_round_ = 0;
+
+  static constexpr std::size_t kStock = 64;  // bursts
+  std::vector<std::vector<std::uint8_t>> stock_;
+  std::size_t next_ = 0;  // of the stock
+  std::atomic<std::uint64_t> flowed_{0};
+  std::uint64_t feed_cycles_ = 0;
 
   std::vector<Lone> lone_;
   std::size_t lone_wanted_ = 0;

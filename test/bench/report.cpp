@@ -30,6 +30,31 @@ nlohmann::json size_json(const Case& c) { return c.size == kImix ? nlohmann::jso
 
 }  // namespace
 
+namespace {
+
+struct Scaling {
+  double ours, raw;
+};
+Scaling scaling(const Lending& l) {
+  return {l.lent.mpps / l.one.mpps, l.raw_one / l.raw_each * static_cast<double>(l.lent.what.cores)};
+}
+
+void write_lendings(const Report& report, std::ostream& out) {
+  if (report.lendings.empty()) return;
+  out << "\none tunnel inbound, fed without end (the feed's time included): packets of the best tenth of windows of 10 ms\n"
+         "suite            size   SAs  cores  Mpps on one  Mpps lent  overall: one, lent  times   raw times  of raw  feed  "
+         "lent\n";
+  for (const Lending& l : report.lendings) {
+    const Scaling s = scaling(l);
+    out << text("%-15s %5s %5u %6u %12.3f %10.3f %11.3f %7.3f %6.2f %11.2f %7.2f %4.0f%% %4.0f%%\n",
+                l.lent.what.suite.name().c_str(), size(l.lent.what).c_str(), l.lent.what.sas, l.lent.what.cores,
+                l.one.mpps, l.lent.mpps, l.one.mpps_overall, l.lent.mpps_overall, s.ours, s.raw, s.ours / s.raw,
+                100 * l.lent.feed, 100 * l.lent.lent);
+  }
+}
+
+}  // namespace
+
 void write_table(const Report& report, std::ostream& out) {
   out << report.cpu << text(", TSC %.0f MHz\n", report.tsc_mhz);
   for (const std::string& note : report.notes) out << note << '\n';
@@ -68,6 +93,7 @@ void write_table(const Report& report, std::ostream& out) {
                 l.what.suite.name().c_str(), size(l.what).c_str(), encap(l.what).c_str(),
                 static_cast<unsigned long>(l.samples), l.p50, l.p90, l.p99, l.longest,
                 static_cast<unsigned long>(l.apart), l.apart_ms);
+  write_lendings(report, out);
 }
 
 void write_json(const Report& report, std::ostream& out) {
@@ -106,6 +132,20 @@ void write_json(const Report& report, std::ostream& out) {
                                {"longest_us", rounded(l.longest, 0.01)},
                                {"apart", l.apart},
                                {"apart_ms", rounded(l.apart_ms, 0.1)}});
+  for (const Lending& l : report.lendings) {
+    const Scaling s = scaling(l);
+    json["lend"].push_back({{"suite", l.lent.what.suite.name()},
+                            {"size", size_json(l.lent.what)},
+                            {"cores", l.lent.what.cores},
+                            {"mpps_one", rounded(l.one.mpps, 0.001)},
+                            {"mpps_lent", rounded(l.lent.mpps, 0.001)},
+                            {"mpps_one_overall", rounded(l.one.mpps_overall, 0.001)},
+                            {"mpps_lent_overall", rounded(l.lent.mpps_overall, 0.001)},
+                            {"times", rounded(s.ours, 0.001)},
+                            {"raw_times", rounded(s.raw, 0.001)},
+                            {"feed", rounded(l.lent.feed, 0.001)},
+                            {"lent", rounded(l.lent.lent, 0.001)}});
+  }
   json["machine"] = {{"cpu", report.cpu}, {"tsc_mhz", rounded(report.tsc_mhz, 0.1)}, {"notes", report.notes}};
   out << json.dump(2) << '\n';
 }

@@ -16,6 +16,7 @@ struct Report {
   std::vector<std::string> notes;
   std::vector<Result> results;
   std::vector<Latency> latencies;
+  std::vector<Lending> lendings;
 };
 
 void write_table(const Report& report, std::ostream& out);

@@ -53,6 +53,8 @@ SaSpec sa_spec(const Case& what, std::uint32_t tunnel, std::uint32_t spi) {
   spec.remote = {address(kPeer), 4500};
   spec.udp_encap = what.udp;
   if (what.spread) spec.cores = conf::Cores::spread;
+  if (what.lend) spec.cores = conf::Cores::lend;
+  if (what.flow) spec.replay_window = 0;
   return spec;
 }
 
@@ -162,8 +164,14 @@ std::vector<Frames::Tunnel> Rig::tunnels_of(unsigned worker) const {
   return out;
 }
 
+unsigned Rig::owner() const {
+  return SpiAllocator::bucket(tunnels_[0].number) % static_cast<unsigned>(options_.cores.size());
+}
+
 void Rig::warm_up() {
+  for (const auto& meter : meters_) meter->answer(pool_);
   for (unsigned w = 0; w < meters_.size(); ++w) {
+    if (what_.lend && w != owner()) continue;
     meters_[w]->warm_up(what_, addresses_, tunnels_of(w), pool_);
     wait("a first packet to come through", [this, w] { return meters_[w]->at_rest(); });
   }
@@ -178,7 +186,8 @@ void Rig::check_nothing_lost() const {
       throw std::runtime_error("packets were dropped, and a figure made of drops is none: " + name);
   }
   std::uint64_t given = 0, taken = 0;
-  for (const auto& meter : meters_) given += meter->given(), taken += meter->taken();
+  for (const auto& meter : meters_)  // (one that gave nothing took what the gateway says of itself)
+    if (meter->given() != 0) given += meter->given(), taken += meter->taken();
   if (given != taken)
     throw std::runtime_error("of " + std::to_string(given) + " packets " + std::to_string(taken) + " came through");
 }
@@ -237,6 +246,44 @@ Result Rig::measure() {
   if (options_.profile)
     for (std::size_t s = 0; s < kStages; ++s) result.profile[s] = stages[s].quantile(0.5);
   return result;
+}
+
+// The worker that owns the tunnel is fed; the others have nothing of their own to do.
+Flow Rig::flow() {
+  constexpr auto kWindow = std::chrono::milliseconds(10);
+  Meter& meter = *meters_[owner()];
+  const auto lent = [this] {
+    std::uint64_t batches = 0;
+    for (const WorkerStatus& worker : gateway_->workers()) batches += worker.lent - worker.taken_back;
+    return batches;
+  };
+  const std::uint64_t lent_before = lent();
+  meter.flow(what_, addresses_, tunnels_of(owner()), pool_);
+  std::this_thread::sleep_for(kWindow * 5);
+  Samples rates;
+  const auto begin = Clock::now();
+  const std::uint64_t first = meter.flowed();
+  auto at = begin;
+  for (std::uint64_t before = first; at - begin < std::chrono::duration<double>(options_.seconds);) {
+    std::this_thread::sleep_for(kWindow);
+    const std::uint64_t flowed = meter.flowed();
+    const auto now = Clock::now();
+    rates.add(static_cast<double>(flowed - before) / std::chrono::duration<double>(now - at).count());
+    before = flowed;
+    at = now;
+  }
+  Flow out;
+  out.what = what_;
+  out.mpps = rates.quantile(0.9) / 1e6;
+  out.mpps_overall = static_cast<double>(meter.flowed() - first) / std::chrono::duration<double>(at - begin).count() / 1e6;
+  meter.stop();
+  wait("the last packets to come through", [&] { return meter.flowed() == meter.given(); });
+  check_nothing_lost();
+  const double cycles = std::chrono::duration<double>(Clock::now() - begin + kWindow * 5).count() *
+                        static_cast<double>(rte_get_tsc_hz());
+  out.feed = static_cast<double>(meter.feed_cycles()) / cycles;
+  out.lent = static_cast<double>(lent() - lent_before) * what_.burst / static_cast<double>(meter.given());
+  return out;
 }
 
 Latency Rig::latency(std::size_t samples) {

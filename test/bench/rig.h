@@ -28,6 +28,7 @@ class Rig {
 
   Result measure();
   Latency latency(std::size_t samples);
+  Flow flow();
   [[nodiscard]] const std::string& note() const { return note_; }
 
  private:
@@ -38,6 +39,7 @@ class Rig {
   void wait(const std::string& what_for, const std::function<bool()>& done);
   [[nodiscard]] std::vector<Frames::Tunnel> tunnels_of(unsigned worker) const;
   void check_nothing_lost() const;
+  [[nodiscard]] unsigned owner() const;  // of the first tunnel
 
   Case what_;
   RigOptions options_;

@@ -59,6 +59,21 @@ rows = json.load(open(sys.argv[1]))["latency"]
 assert len(rows) == 2 and all(0 < r["p50_us"] <= r["p99_us"] <= r["longest_us"] for r in rows), rows' "$work/latency.json"
 }
 
+lending() { # one core beside two; on a machine with one it is said that there are no two
+  if (($(nproc) < 2)); then
+    "$bench" --lend --cores 2 2>&1 | grep -q "this process may use 1"
+    return
+  fi
+  timeout 60 "$bench" --json --lend --cores 2 --seconds 0.1 --size 1420 --direction inbound >"$work/lend.json" || return 1
+  python3 -c '
+import json, sys
+rows = json.load(open(sys.argv[1]))["lend"]
+assert len(rows) == 1, rows
+r = rows[0]
+assert r["cores"] == 2 and r["mpps_one"] > 0 and r["mpps_lent"] > 0 and r["times"] > 0 and r["raw_times"] > 0, r
+assert 0 <= r["feed"] < 1 and r["lent"] > 0, r' "$work/lend.json"
+}
+
 refuses() { # usage errors: exit code 2, and the word that is wrong is named
   local code
   for words in "--suite rot13" "--size huge" "--size 9000" "--burst 65" "--direction up" "--encap tcp" "--cores 0"; do
@@ -73,4 +88,5 @@ refuses() { # usage errors: exit code 2, and the word that is wrong is named
 case_ "without options: every size in both directions, JSON" without_options
 case_ "suites, SAs, bursts and encapsulations as asked for; a picture" chosen
 case_ "latency of lone packets" latency
+case_ "decryption lent to another core" lending
 case_ "usage errors" refuses
