@@ -3,9 +3,10 @@
 // through the tables found is put in, only where addresses (and for ESP the SPI) alone decide, and only the plain
 // outcome; what is to be dropped, answered, counted, told or handed over is decided anew for each packet.
 //
-// Everything is void at once when anything changes that a decision rests on: at() is given a number that changes with
-// the published tables and with the worker's SAs, before the packets of each round. So no pointer outlives what it
-// points to: tables stay until the worker's next quiescent state, SAs until it has taken them out of its own table.
+// Everything of a kind is void at once when anything changes that it rests on: at() is given a number that changes with
+// routes, policies and the worker's SAs, and one that changes with any published table, before the packets of each round.
+// So no pointer outlives what it points to: tables stay until the worker's next quiescent state, SAs until it has taken
+// them out of its own table. Neighbors come and go all the time; what leads to SAs outlives that.
 //
 // Sets of two entries in a line, the older of which makes room. Someone who makes up addresses can fill it, which costs
 // others what they would cost without it; which flows share a set depends on numbers drawn at the start.
@@ -51,17 +52,19 @@ class FlowCache {
     static std::uint64_t rest(Kind kind, std::uint16_t port, std::uint32_t spi) {
       return std::uint64_t{spi} << 32 | std::uint64_t{port} << 8 | static_cast<std::uint64_t>(kind);
     }
-    [[nodiscard]] Kind kind() const { return static_cast<Kind>(rest_ & 0xff); }
+    static Kind kind(std::uint64_t rest) { return static_cast<Kind>(rest & 0xff); }
+    [[nodiscard]] Kind kind() const { return kind(rest_); }
     Key(const std::uint8_t* ip, std::uint64_t what) : rest_(what) { std::memcpy(&addresses_, ip + 12, 8); }
     std::uint64_t addresses_ = 0, rest_;
   };
 
-  // What decisions rest on now: a number that never comes again once it changed.
-  void at(std::uint64_t state) {
-    if (state == state_) [[likely]]
+  // What decisions rest on now, and the neighbors: numbers that never come again once they changed.
+  void at(std::uint64_t decisions, std::uint64_t neighbors) {
+    if (decisions == decisions_ && neighbors == neighbors_) [[likely]]
       return;
-    state_ = state;
-    forget();
+    forget(decisions != decisions_);
+    decisions_ = decisions;
+    neighbors_ = neighbors;
   }
 
   void prefetch(const Key& key) const { __builtin_prefetch(&set(key)); }
@@ -82,7 +85,7 @@ class FlowCache {
   struct Entry {
     std::uint64_t addresses = 0, rest = 0;
     void* to = nullptr;
-    std::uint32_t epoch = 0, spare = 0;  // valid in this epoch alone; 0: never
+    std::uint32_t epoch = 0, spare = 0;  // in which it was put in; 0: never
   };
   struct alignas(64) Set {
     std::array<Entry, kWays> ways;
@@ -95,21 +98,26 @@ class FlowCache {
     const auto mixed = static_cast<std::uint64_t>(product >> 64) ^ static_cast<std::uint64_t>(product);
     return sets_[(mixed >> 32 ^ mixed) & (kSets - 1)];
   }
+  // The first epoch of which entries of this kind are still valid.
+  [[nodiscard]] std::uint32_t first_valid(std::uint64_t rest) const {
+    return Key::kind(rest) == Key::Kind::decrypted ? epoch_ : decided_;
+  }
   [[nodiscard]] [[gnu::always_inline]] void* find(const Key& key) const {
     for (const Entry& e : set(key).ways)
-      if (e.addresses == key.addresses_ && e.rest == key.rest_ && e.epoch == epoch_) return e.to;
+      if (e.addresses == key.addresses_ && e.rest == key.rest_ && e.epoch >= first_valid(key.rest_)) return e.to;
     return nullptr;
   }
   void insert(const Key& key, void* to);
-  void forget();
+  void forget(bool decisions);
 
   struct Free {
     void operator()(Set* memory) const;
   };
   std::unique_ptr<Set[], Free> sets_;
   std::array<std::uint64_t, 2> secrets_;
-  std::uint64_t state_ = 0;
-  std::uint32_t epoch_ = 1;
+  std::uint64_t decisions_ = 0, neighbors_ = 0;
+  std::uint32_t epoch_ = 1;    // grows with every change
+  std::uint32_t decided_ = 1;  // the one since when decisions are the same
 };
 
 }  // namespace causeway::dataplane

@@ -252,6 +252,9 @@ tl::expected<void, std::string> Gateway::publish(const TableSpec& table) {
 
 void Gateway::swap_tables(Tables tables) {
   tables.generation = ++generation_;
+  const bool same = tables_ && tables_->routes == tables.routes && tables_->policies == tables.policies &&
+                    tables_->rules == tables.rules && tables_->translations == tables.translations;
+  tables.decisions = same ? tables_->decisions : tables.generation;
   auto next = std::make_unique<const Tables>(std::move(tables));
   shared_.tables.store(next.get(), std::memory_order_release);
   if (tables_) old_tables_.push_back({rte_rcu_qsbr_start(rcu_.get()), std::move(tables_)});

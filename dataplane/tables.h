@@ -78,6 +78,7 @@ struct Tables {
   std::shared_ptr<const RuleTable> rules;  // empty where there are none
   std::shared_ptr<const TranslationTable> translations = {};  // the same
   std::uint64_t generation = 0;  // of this value: what a worker remembers of one is void for the next
+  std::uint64_t decisions = 0;   // the generation since when all but the neighbors is the same
 
   // Nothing but routes, policies and neighbors decides: plain.cpp may.
   [[nodiscard]] bool plain() const { return !rules && !translations; }

@@ -109,7 +109,8 @@ bool Worker::iterate() {
   now_ms_ = now_ms();
   full_burst_ = false;
   bool busy = take_commands();
-  flows_.at(tables_->generation + sas_.changes());  // neither ever goes back, so the sum is a new one after any change
+  // Neither of the first two ever goes back, so their sum is a new one after any change.
+  flows_.at(tables_->decisions + sas_.changes(), tables_->generation);
   if (fence_.stands()) fence_.look();
   for (const auto& queue : setup_.rx_queues) {
     // A FIFO of batches that is full leaves packets in their queue: nothing is dropped for a slow lender.

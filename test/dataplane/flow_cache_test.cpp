@@ -128,7 +128,7 @@ TEST_CASE("A flow cache gives back what was put in for the very key, or nothing,
   std::map<std::uint64_t, std::size_t> known;  // by addresses
   std::size_t found = 0, asked = 0;
   for (std::uint64_t state = 1; state <= 5; ++state) {
-    cache.at(state);
+    cache.at(1, state);  // of neighbors: that is what is put in
     known.clear();
     for (int i = 0; i < 60'000; ++i) {
       // 20,000 flows, some much more often than others
@@ -157,7 +157,7 @@ TEST_CASE("A flow cache gives back what was put in for the very key, or nothing,
 TEST_CASE("Keys differ by addresses, direction, port, encapsulation and SPI") {
   ChangingLab with_memory;
   FlowCache cache(1, 2, -1);
-  cache.at(1);
+  cache.at(1, 1);
   const Bytes ip = header(1, 2), back = header(2, 1);
   auto* one = reinterpret_cast<InboundSa*>(64);
   cache.put(FlowCache::Key::esp(ip.data(), 3, false, 500), *one);
@@ -167,8 +167,45 @@ TEST_CASE("Keys differ by addresses, direction, port, encapsulation and SPI") {
   CHECK(cache.inbound(FlowCache::Key::esp(ip.data(), 3, true, 500)) == nullptr);
   CHECK(cache.inbound(FlowCache::Key::esp(ip.data(), 3, false, 501)) == nullptr);
   CHECK(cache.outbound(FlowCache::Key::clear(ip.data(), 3)) == nullptr);
-  cache.at(2);
+  cache.at(2, 1);
   CHECK(cache.inbound(FlowCache::Key::esp(ip.data(), 3, false, 500)) == nullptr);
+}
+
+TEST_CASE("A change of neighbors voids what leads to neighbors, one of decisions voids all") {
+  ChangingLab with_memory;
+  FlowCache cache(1, 2, -1);
+  const NeighborTable::Entry neighbor;
+  auto* in = reinterpret_cast<InboundSa*>(64);
+  auto* out = reinterpret_cast<OutboundSa*>(128);
+  const Bytes ip = header(1, 2);
+  std::mt19937_64 random(5);
+  std::uint64_t decisions = 1, neighbors = 1;
+  bool to_sas = false, to_neighbor = false;
+  cache.at(decisions, neighbors);
+  for (int i = 0; i < 2000; ++i) {
+    switch (random() % 4) {
+      case 0:
+        ++decisions;
+        to_sas = to_neighbor = false;
+        break;
+      case 1:
+        ++neighbors;
+        to_neighbor = false;
+        break;
+      case 2:
+        cache.put(FlowCache::Key::esp(ip.data(), 3, false, 500), *in);
+        cache.put(FlowCache::Key::clear(ip.data(), 3), *out);
+        to_sas = true;
+        break;
+      default:
+        cache.put(FlowCache::Key::decrypted(ip.data()), neighbor);
+        to_neighbor = true;
+    }
+    cache.at(decisions, neighbors);
+    REQUIRE(cache.inbound(FlowCache::Key::esp(ip.data(), 3, false, 500)) == (to_sas ? in : nullptr));
+    REQUIRE(cache.outbound(FlowCache::Key::clear(ip.data(), 3)) == (to_sas ? out : nullptr));
+    REQUIRE(cache.neighbor(FlowCache::Key::decrypted(ip.data())) == (to_neighbor ? &neighbor : nullptr));
+  }
 }
 
 TEST_CASE("Identical packets out of the site meet every change of policies, routes and SAs at once") {
