@@ -200,6 +200,10 @@ void refuse(Session& s, const Inbound& in, ike::NotifyPayload notify, Step& step
 tl::expected<Child*, ike::NotifyPayload> child_to_rekey(Session& s, const ike::NotifyPayload& rekey) {
   const std::uint32_t spi = rekey.child_spi().value_or(0);
   Child* child = s.child_by_outbound(spi);
+  // Perhaps the one that we asked for and have no answer about yet: to say that we do not know it would end it on one
+  // side alone.
+  const bool asked = s.pending && s.pending->child;
+  if (child == nullptr && asked) return tl::make_unexpected(ike::NotifyPayload::of(ike::NotifyType::temporary_failure));
   if (child == nullptr)
     return tl::make_unexpected(ike::NotifyPayload::of_child(ike::NotifyType::child_sa_not_found, spi));
   if (child->closing) return tl::make_unexpected(ike::NotifyPayload::of(ike::NotifyType::temporary_failure));
