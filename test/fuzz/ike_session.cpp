@@ -43,7 +43,12 @@ void adjust(ike::PeerSettings& settings, bool is_b, std::uint8_t choice) {
     const std::uint8_t other[] = {1, 2, 3, 4};
     settings.psk = crypto::Secret(std::span(other));
   }
-  if ((choice & 64) != 0) config.encap = conf::Encap::force;
+  if ((choice & 64) != 0) {  // and a child for each of two workers (RFC 9611): slot 2 is the second's
+    config.encap = conf::Encap::force;
+    settings.resources = 2;
+    settings.children.push_back(
+        {.slot = 2, .name = "net/1", .selectors = settings.children.front().selectors, .beside = 1, .resource = 1});
+  }
   if ((choice & 128) != 0) {
     config.ike.lifetime = conf::Seconds{240};
     config.esp.lifetime = conf::Seconds{100};

@@ -108,6 +108,9 @@ inline void command(IkePair& pair, Input& input) {
         sa.peer_moved({conf::IpAddress::from_v4(0xc0000200U + input.u8()), 4500}, now, out);
       });
       break;
+    case 8:
+      with([](auto& sa, Time now, auto& out) { sa.create_child(2, now, out); });
+      break;
     default:
       break;  // only time passes
   }
