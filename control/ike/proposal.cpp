@@ -171,11 +171,12 @@ std::string alternatives(const std::vector<T>& list, Name name_of) {
 // The first of ours that is among theirs; an empty list means `absent` alone.
 template <typename T>
 std::optional<T> pick(const std::vector<T>& ours, const std::vector<T>& theirs, const std::optional<T>& absent = {}) {
-  const std::vector<T> only = absent ? std::vector<T>{*absent} : std::vector<T>{};
-  for (const T& item : ours.empty() ? only : ours) {
-    if (contains(theirs.empty() ? only : theirs, item)) return item;
-  }
-  return std::nullopt;
+  std::vector<T> only;
+  if (absent) only.push_back(*absent);
+  const std::vector<T>& wanted = ours.empty() ? only : ours;
+  const std::vector<T>& offered = theirs.empty() ? only : theirs;
+  const auto it = std::ranges::find_if(wanted, [&offered](const T& item) { return contains(offered, item); });
+  return it == wanted.end() ? std::nullopt : std::optional<T>(*it);
 }
 
 struct Comparison {

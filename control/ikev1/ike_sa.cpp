@@ -96,6 +96,8 @@ class Ikev1Sa final : public ike::IkeSa {
     }
     if (!spis.empty() && session_.stage == Stage::established) send_child_delete(session_, spis, step);
     for (const std::uint32_t spi : spis) remove_child(session_, spi, kInboundGrace, reasons::closed_by_us(), step);
+    // A phase 1 that is gone stood for its children alone.
+    if (session_.stage == Stage::lost && session_.children.empty()) finish(session_, *session_.lost_reason, step);
   }
   void rekey_child(ike::ChildSlot child, ike::Time now, ike::Effects& out) override {
     const Child* current = session_.current(child);

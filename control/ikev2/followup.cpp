@@ -92,6 +92,8 @@ void on_followup_request(Session& s, const Inbound& in, Step& step) {
   if (!s.followup || !link || *link != s.followup->link || s.replaced || s.redundant || s.stage == Stage::closing) {
     return refuse(ike::NotifyType::state_not_found);
   }
+  // We may have begun something about a child since the first round.
+  if (busy_with_children(s)) return refuse(ike::NotifyType::temporary_failure);
   Followup& f = *s.followup;
   const ike::KeyExchangePayload& theirs = *in.payloads.key_exchange;
   if (theirs.group != f.rounds[f.round]) return refuse(ike::NotifyType::invalid_syntax);

@@ -149,13 +149,6 @@ void keep_ours(Session& s, std::unique_ptr<ike::IkeSa> sa, Step& step) {
   close_politely(s, reasons::replaced(), step);
 }
 
-bool busy_with_children(const Session& s) {
-  if (s.pending && s.pending->task.kind != Task::Kind::liveness && s.pending->task.kind != Task::Kind::rekey_ike) {
-    return true;
-  }
-  return std::ranges::any_of(s.children, [](const Child& c) { return c.closing; });
-}
-
 // The answer to CREATE_CHILD_SA is only the first of several: the same request goes on with the others.
 void begin_followups(Session& s, Pending done, RekeyedIke made, const Inbound& in, Step& step) {
   const auto* link = in.payloads.find(ike::NotifyType::additional_key_exchange);
@@ -214,6 +207,13 @@ tl::expected<Answered, ike::NotifyPayload> answer_rekey(Session& s, const Inboun
 }
 
 }  // namespace
+
+bool busy_with_children(const Session& s) {
+  if (s.pending && s.pending->task.kind != Task::Kind::liveness && s.pending->task.kind != Task::Kind::rekey_ike) {
+    return true;
+  }
+  return std::ranges::any_of(s.children, [](const Child& c) { return c.closing; });
+}
 
 void request_ike_rekey(Session& s, const Task& task, Step& step) {
   if (s.replaced || s.redundant || alive(s.rival_successor) != nullptr) return;

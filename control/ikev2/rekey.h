@@ -11,6 +11,8 @@ void request_ike_rekey(Session& s, const Task& task, Step& step);
 // <-- HDR, SK { SA, Nr, KEr }
 void on_ike_rekey_response(Session& s, const Inbound& in, Step& step);
 void on_ike_rekey_request(Session& s, const Inbound& in, Step& step);
+// Children are being made or deleted: they would go astray if they moved to another IKE SA meanwhile (2.25.2).
+[[nodiscard]] bool busy_with_children(const Session& s);
 // The new keys are there, on the side that asked for them; `rival`: the peer's rekey at the same time.
 void complete_rekey(Session& s, const RekeyedIke& made, const std::optional<Rival>& rival, Step& step);
 // On the side that was asked. False without a cipher for them.

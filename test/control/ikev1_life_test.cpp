@@ -206,6 +206,18 @@ TEST_CASE("IKEv1 life: phase 1 that ends without renewal leaves its children, an
   no_loss(pair);
 }
 
+TEST_CASE("IKEv1 life: a phase 1 that is gone goes for good with the last of its children") {
+  IkePair pair(with_lifetimes(60, 3600));
+  up(pair);
+  pair.renewal = false;
+  pair.run(Time{90'000});
+  REQUIRE(pair.a.phase_one_lost.size() == 1);
+  pair.with(pair.a, [](ike::IkeSa& sa, Time now, ike::Effects& out) { sa.close_child(1, now, out); });
+  CHECK(pair.a.sas.empty());
+  CHECK(pair.a.ike_closed.size() == 1);
+  CHECK(pair.stuck().empty());
+}
+
 TEST_CASE("IKEv1 life: without any IKE message getting through, the tunnel lives as long as its children") {
   IkePair pair(with_lifetimes(60, 600));
   up(pair);

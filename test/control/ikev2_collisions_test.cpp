@@ -126,6 +126,40 @@ TEST_CASE("collision matrix: both sides rekey child and IKE SA at once") {
   }
 }
 
+// IKE_FOLLOWUP_KE (RFC 9370) makes the rekey of an IKE SA last: what the other side begins meanwhile goes with it.
+TEST_CASE("collision matrix: a rekey in several key exchanges meets everything, at any moment") {
+  const auto begin = [](IkePair& pair, const Action& action, Time offset) {
+    bring_up(pair);
+    pair.run(Time{500});
+    pair.with(pair.b, kRekeyIke);
+    pair.run(offset);
+    pair.with(pair.a, action);
+    pair.run(Time{20'000});
+    pair.stop_traffic();
+    pair.run(Time{130'000});
+  };
+  const auto suites = [](ike::PeerSettings& s, bool) {
+    s.config.ike.proposals = {"aes256gcm16-prfsha384-x25519-ke1_ecp256-ke2_ecp384"};
+  };
+  for (std::uint64_t seed = 1; seed <= 3; ++seed) {
+    for (int ms = 0; ms <= 160; ms += 5) {
+      INFO("second after " << ms << " ms, seed " << seed);
+      for (const Action* action : {&kRekeyChild, &kRekeyIke}) {
+        IkePair pair({.seed = seed, .adjust = suites, .traffic = true});
+        begin(pair, *action, Time{ms});
+        require_one_of_each(pair);
+      }
+      IkePair pair({.seed = seed, .adjust = suites});
+      begin(pair, kDeleteChild, Time{ms});
+      REQUIRE(pair.stuck().empty());
+      REQUIRE(pair.a.sas.size() == 1);
+      REQUIRE(pair.b.sas.size() == 1);
+      REQUIRE(pair.a.inbound.empty());
+      REQUIRE(pair.b.inbound.empty());
+    }
+  }
+}
+
 // What the two sides begin at once, and a delete behind it.
 struct Pairing {
   const char* name;

@@ -151,6 +151,33 @@ void sessions(const std::string& target, std::initializer_list<std::uint8_t> sta
                              {30}}));
 }
 
+// Every way to prove oneself, with one child or several, and what goes with octet 0's other bits: rekeyed by either side,
+// by both in one moment, left to its lifetimes, closed.
+void proofs(const std::string& target, unsigned shift, std::initializer_list<std::uint8_t> further) {
+  const Bytes arrives(16, 11);
+  for (unsigned proof = 0; proof < 16; ++proof)
+    for (const std::uint8_t more : further)
+      for (const std::uint8_t start : {1, 2})
+        for (const std::uint8_t settings : {0, 3, 8, 20, 64, 128, 131, 195}) {
+          const auto first = static_cast<std::uint8_t>(start | proof << shift | more);
+          seed(target, joined({{first, settings}, arrives, {20, 2}, arrives, {30, 16}, arrives, {200, 18}, {250, 19},
+                               {250, 10}}));
+          seed(target, joined({{first, settings}, arrives, {20, 1, 0, 2, 0, 0, 0, 3}, arrives, {250, 18}}));
+        }
+}
+
+// One session in which each message in turn meets each fate, or from which on nothing arrives any more.
+void whims(const std::string& target, std::initializer_list<std::uint8_t> starts) {
+  for (const std::uint8_t start : starts)
+    for (const std::uint8_t settings : {0, 3, 128})
+      for (std::size_t n = 0; n < 12; ++n) {
+        const Bytes before(n, 11), after(16, 11);
+        for (const Bytes& fate : {Bytes{0}, Bytes{1}, Bytes{5, 0, 0, 40, 7}, Bytes{8}, Bytes{9, 0, 3, 1, 2, 3},
+                                  Bytes{9, 1, 2, 0, 19}, Bytes{9, 2, 0}, Bytes(40, 0)})
+          seed(target, joined({{start, settings}, before, fate, after, {20, 1, 0, 2}, after, {250, 18}}));
+      }
+}
+
 void certificates() {
   const test::TestKey root_key = test::TestKey::of(test::KeyKind::p256),
                       key = test::TestKey::of(test::KeyKind::rsa2048);
@@ -265,6 +292,10 @@ int main(int argc, char** argv) {
   ike_insides();
   sessions("ike_session", {1, 2, 3});
   sessions("ikev1_session", {1, 2, 3, 5, 6});
+  proofs("ike_session", 2, {0, 64, 128, 192});
+  proofs("ikev1_session", 3, {0, 4, 128, 132});
+  whims("ike_session", {1, 5, 2});
+  whims("ikev1_session", {1, 5, 9, 13});
   certificates();
   texts();
   frames();

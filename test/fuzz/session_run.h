@@ -5,6 +5,7 @@
 //   for each datagram sent, what the wire does (fate()); for each pause, what is commanded (command())
 #pragma once
 
+#include "control/ike/payloads.h"
 #include "test/fuzz/fuzz.h"
 #include "test/support/ike_pair.h"
 
@@ -39,6 +40,10 @@ class Wire {
         return {{Time{20}, cut(datagram.bytes)}, {Time{40}, {}}};  // cut
       case 7:
         return {{Time{20}, earlier(datagram)}, {Time{30}, {}}};  // an older one again
+      case 8:
+        return {{Time{20}, from_elsewhere(datagram.bytes)}, {Time{40}, {}}};  // another answer before the real one
+      case 9:
+        return {{Time{20}, notified(datagram.bytes)}, {Time{40}, {}}};  // a notify without protection before it
       default:
         return {{}};
     }
@@ -53,6 +58,24 @@ class Wire {
       bytes[at] = input_.u8();
     }
     return bytes;
+  }
+  // The same with another responder's SPI, or one where there was none.
+  static Bytes from_elsewhere(Bytes bytes) {
+    for (std::size_t i = 8; i < 16 && i < bytes.size(); ++i) bytes[i] ^= 0x5a;
+    return bytes;
+  }
+  // The header of this message before a notify of the input's type: COOKIE, INVALID_KE_PAYLOAD and all errors.
+  Bytes notified(const Bytes& bytes) {
+    auto header = ike::parse_header(bytes);
+    if (!header) return bytes;
+    static constexpr ike::NotifyType kTypes[] = {ike::NotifyType::cookie, ike::NotifyType::invalid_ke_payload,
+                                                 ike::NotifyType::no_proposal_chosen,
+                                                 ike::NotifyType::authentication_failed};
+    const std::uint8_t type = input_.u8();
+    const auto notify = type < std::size(kTypes) ? kTypes[type] : static_cast<ike::NotifyType>(type);
+    ike::PayloadChain chain;
+    chain.add(ike::PayloadType::notify, ike::NotifyPayload::of(notify, input_.string()).encode());
+    return ike::assemble(*header, chain);
   }
   Bytes cut(Bytes bytes) {
     bytes.resize(input_.u16() % (bytes.size() + 1));
@@ -112,7 +135,8 @@ inline void command(IkePair& pair, Input& input) {
       with([](auto& sa, Time now, auto& out) { sa.create_child(2, now, out); });
       break;
     default:
-      break;  // only time passes
+      with([](auto& sa, Time now, auto& out) { sa.check_liveness(now, out); });
+      break;
   }
 }
 
