@@ -47,8 +47,9 @@ void adjust(ike::PeerSettings& settings, bool is_b, std::uint8_t starts, std::ui
     const std::uint8_t other[] = {1, 2, 3, 4};
     settings.psk = crypto::Secret(std::span(other));
   }
-  if ((choice & 64) != 0) {  // and a child for each of two workers (RFC 9611): slot 2 is the second's
-    config.encap = conf::Encap::force;
+  if ((choice & 64) != 0) config.encap = conf::Encap::force;
+  // A child for each of two workers (RFC 9611), where slot 2 is not another network's.
+  if ((choice & 64) != 0 && (starts & 64) == 0) {
     settings.resources = 2;
     settings.children.push_back(
         {.slot = 2, .name = "net/1", .selectors = settings.children.front().selectors, .beside = 1, .resource = 1});
