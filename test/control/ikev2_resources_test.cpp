@@ -240,7 +240,7 @@ std::uint64_t watched() {
 
 std::uint64_t seeds() {
   const char* is_long = std::getenv("CAUSEWAY_LONG");
-  return is_long != nullptr && std::string_view(is_long) == "yes" ? 600 : 60;
+  return is_long != nullptr && std::string_view(is_long) == "yes" ? 200 : 60;
 }
 
 // Twenty commands at random on a wire that loses, repeats and reorders, then a good wire and time enough.
