@@ -66,6 +66,7 @@ struct TunnelReport {
   State state = State::down;  // established: at least one child is installed in both directions
   std::optional<IkeReport> ike;
   std::vector<ChildReport> children;
+  std::string esp_from;     // where ESP of the peer comes from, if not from IKE's address
   std::string notice;       // what is odd about it while it is up; empty: nothing
   std::string down_reason;  // one sentence; empty: none (established)
   std::string stage;        // while connecting: "waiting for the answer to IKE_SA_INIT (3 sent)"

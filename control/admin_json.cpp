@@ -115,6 +115,7 @@ Json tunnel_json(const TunnelReport& tunnel, bool everything) {
                {"down_reason", tunnel.down_reason.empty() ? Json(nullptr) : Json(tunnel.down_reason)},
                {"stage", tunnel.stage.empty() ? Json(nullptr) : Json(tunnel.stage)}};
   if (!tunnel.notice.empty()) json["notice"] = tunnel.notice;
+  if (!tunnel.esp_from.empty()) json["esp_from"] = tunnel.esp_from;
   if (everything) {
     json["port"] = tunnel.port;
     json["group"] = tunnel.group.empty() ? Json(nullptr)

@@ -263,6 +263,8 @@ void Controller::handle(dataplane::Event&& event) {
     gateway_.wanted(wanted->tunnel, wanted->child, {{wanted->source}, {wanted->destination}}, now_, actions);
   } else if (const auto* moved = std::get_if<dataplane::PeerMoved>(&event)) {
     gateway_.peer_moved(moved->tunnel, moved->spi, moved->from, now_, actions);
+  } else if (const auto* elsewhere = std::get_if<dataplane::EspElsewhere>(&event)) {
+    gateway_.esp_elsewhere(elsewhere->tunnel, elsewhere->spi, elsewhere->from, now_, actions);
   } else if (const auto* limit = std::get_if<dataplane::LimitReached>(&event)) {
     gateway_.limit_reached(limit->tunnel, limit->spi, limit->child, limit->hard, now_, actions);
   } else if (const auto* icmp = std::get_if<dataplane::IcmpError>(&event)) {
@@ -330,17 +332,9 @@ void Controller::look_for_signs_of_life() {
 }
 
 void Controller::look_at_path(const Tunnel& tunnel) {
-  std::uint64_t in = 0, out = 0;
-  for (const LiveChild& live : tunnel.receiving_children()) {
-    const auto c = dataplane_.counters(dataplane::Direction::inbound, live.sa->spi_in, live.sa->carries());
-    if (c) in += c->packets;
-  }
-  for (const LiveChild& live : tunnel.live_children()) {
-    const auto c = dataplane_.counters(dataplane::Direction::outbound, live.sa->spi_out, live.sa->carries());
-    if (c) out += c->packets;
-  }
+  const TrafficWatch& seen = traffic_[tunnel.settings().tunnel];
   Actions actions;
-  gateway_.traffic(tunnel.settings().tunnel, in, out, now_, actions);
+  gateway_.traffic(tunnel.settings().tunnel, seen.packets_in(), seen.packets_out(), now_, actions);
   run(std::move(actions));
 }
 

@@ -105,6 +105,7 @@ diagnosis::Path Controller::path_facts(const Tunnel& tunnel) const {
   p.probe_configured = config.probe && config.probe_host.has_value();
   p.switched_to_udp = tunnel.settings().config.encap == conf::Encap::force && config.encap != conf::Encap::force;
   p.trial_failed = tunnel.udp_trial_failed();
+  if (const TwoAddresses* two = tunnel.two_addresses()) p.ike_from = two->ike.str(), p.esp_from = two->esp.str();
   if (const auto ike = tunnel.ike_status(); ike && ike->established) p.liveness = now_ - ike->last_heard < kAnsweredLately;
   for (const LiveChild& live : tunnel.live_children()) {
     p.native = p.native || !live.sa->udp_encap;

@@ -361,10 +361,17 @@ void Gateway::renew_credentials(ike::TunnelId id, std::shared_ptr<const crypto::
   if (Tunnel* t = at(id)) t->renew_credentials(std::move(own), std::move(trust));
 }
 
+void Gateway::esp_elsewhere(ike::TunnelId id, std::uint32_t spi_in, const conf::IpAddress& from, Time now, Actions& out) {
+  if (Tunnel* t = at(id)) t->esp_elsewhere(spi_in, from, now, out);
+}
+
 void Gateway::unknown_esp(const conf::IpAddress& peer, Time now) {
-  const auto known = by_remote_.find(peer);
-  if (known == by_remote_.end()) return;
-  for (const ike::TunnelId id : known->second) tunnels_[id]->unknown_esp(now);
+  if (const auto known = by_remote_.find(peer); known != by_remote_.end()) {
+    for (const ike::TunnelId id : known->second) tunnels_[id]->unknown_esp(now);
+  }
+  for (const auto& t : tunnels_) {
+    if (const auto* two = t->two_addresses(); two != nullptr && two->esp == peer) t->unknown_esp(now);
+  }
 }
 
 void Gateway::esp_received(ike::TunnelId id, std::uint32_t spi_in, Time when) {

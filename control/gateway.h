@@ -73,6 +73,7 @@ class Gateway {
   void install_failed(ike::TunnelId tunnel, std::uint32_t spi, ike::ChildSlot child, const std::string& why, Time now,
                       Actions& out);
   void peer_moved(ike::TunnelId tunnel, std::uint32_t spi_in, const conf::Endpoint& from, Time now, Actions& out);
+  void esp_elsewhere(ike::TunnelId tunnel, std::uint32_t spi_in, const conf::IpAddress& from, Time now, Actions& out);
   // `peer`: to whom the packet went that the error quotes.
   void unknown_esp(const conf::IpAddress& peer, Time now);  // ESP for SAs that are not ours came from there
   void icmp_error(const conf::IpAddress& peer, const std::string& text, Time now);

@@ -91,6 +91,7 @@ TunnelReport Controller::report(const Tunnel& tunnel, bool all) const {
     if (r.notice.empty() && !groups_.in_use(tunnel.settings().tunnel))
       r.notice = "stands by: another tunnel of group " + config.group + " carries the traffic";
   }
+  if (const TwoAddresses* two = tunnel.two_addresses()) r.esp_from = two->esp.str();
   const auto ike = tunnel.ike_status();
   if (ike) r.stage = ike->stage;
   if (ike && ike->established) {

@@ -25,6 +25,9 @@ class TrafficWatch {
   void outside(const conf::IpAddress& source, bool theirs);
 
   [[nodiscard]] diagnosis::Traffic traffic(ike::Time now) const;
+  // Since the gateway began.
+  [[nodiscard]] std::uint64_t packets_in() const { return packets_in_; }
+  [[nodiscard]] std::uint64_t packets_out() const { return packets_out_; }
 
  private:
   struct Waiting {

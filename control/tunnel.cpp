@@ -175,6 +175,7 @@ void Tunnel::esp_received(std::uint32_t spi_in, Time when) {
       if (l.sa->spi_in != spi_in) continue;
       if (const auto it = ikes_.find(l.ike); it != ikes_.end()) {
         last_esp_ = std::max(last_esp_, when);
+        watch_addresses(when);
         it->second.sa->esp_received(spi_in, when);
         it->second.trial_worked = it->second.trial;
       }

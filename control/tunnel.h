@@ -45,6 +45,12 @@ struct Fall {  // it was up, and is not any more
   ike::Reason reason;
 };
 
+struct TwoAddresses {  // of one box
+  conf::IpAddress ike, esp;  // where each comes from
+  Time first{0}, last{0};    // ESP of the peer from there
+  bool named = false;        // it lasts, so it was said
+};
+
 struct LiveChild {  // a pair of ESP SAs that is installed
   std::shared_ptr<const ike::ChildSa> sa;
   std::uint64_t ike = 0;  // local SPI of the IKE SA that owns it
@@ -96,10 +102,12 @@ class Tunnel {
   void limit_reached(std::uint32_t spi, ike::ChildSlot child, bool hard, Time now, Actions& out);
   void install_failed(std::uint32_t spi, ike::ChildSlot child, const std::string& why, Time now, Actions& out);
   void peer_moved(std::uint32_t spi_in, const conf::Endpoint& from, Time now, Actions& out);
+  // Authentic ESP of the peer came from another address than IKE had when the SA was made (tunnel_addresses.cpp).
+  void esp_elsewhere(std::uint32_t spi_in, const conf::IpAddress& from, Time now, Actions& out);
   void knocked(Time now, Actions& out);  // the peer began phase 1 (IKE_SA_INIT), which our role leaves to us
   void unknown_esp(Time now) { unknown_esp_at_ = now; }  // evidence, too
   [[nodiscard]] bool watches_path() const;  // traffic() is wanted
-  // What this tunnel's ESP SAs carried so far, looked at now and then (tunnel_trial.cpp).
+  // What this tunnel's ESP SAs carried so far, across rekeys, looked at now and then (tunnel_trial.cpp).
   void traffic(std::uint64_t packets_in, std::uint64_t packets_out, Time now, Actions& out);
   void icmp_error(const std::string& text, Time now);  // evidence: kept for the reason, changes nothing
   void renew_credentials(std::shared_ptr<const crypto::Credential> own,
@@ -132,7 +140,8 @@ class Tunnel {
   [[nodiscard]] bool established(std::uint64_t local_spi) const;
   [[nodiscard]] bool half_open(std::uint64_t local_spi) const;  // a responder's, not yet authenticated
   [[nodiscard]] bool accepts() const;                           // a new IKE SA that the peer begins
-  [[nodiscard]] const std::string& notice() const { return notice_; }
+  [[nodiscard]] std::string notice() const;  // what the administrator is told while it is up
+  [[nodiscard]] const TwoAddresses* two_addresses() const;  // nullptr: IKE and ESP come from one, as far as is known
   [[nodiscard]] bool taken_down() const { return admin_down_; }
   [[nodiscard]] bool may_initiate() const;
   [[nodiscard]] std::string child_name(ike::ChildSlot slot) const;  // empty: not a child of this tunnel
@@ -225,6 +234,8 @@ class Tunnel {
   void on_phase_one_lost(Ike& ike, const ike::Reason& reason, Time now, Actions& out);
   void renew_phase_one(Time now, Actions& out);
   void gather_children(Time now, Actions& out);
+  [[nodiscard]] std::string two_addresses_text() const;
+  void watch_addresses(Time esp_at);
   // A path that swallows ESP, tunnel_trial.cpp.
   [[nodiscard]] Ike* suspect();
   void begin_trial(Time now, Actions& out);
@@ -319,7 +330,9 @@ class Tunnel {
   std::optional<Time> silent_since_, trial_not_before_;
   std::uint64_t trial_spi_ = 0;  // of the IKE SA on trial; 0: none
   Time trial_until_{0};
-  std::string notice_;  // what the administrator is told while it is up
+  std::uint64_t sent_before_ = 0;  // packets, when nothing was suspected
+  std::string notice_;             // the outcome of a trial
+  std::optional<TwoAddresses> elsewhere_;
   std::optional<Time> knocked_at_;  // when the peer's beginning last made us ask whether it lives
   bool renewing_ = false;           // a new phase 1 is wanted beside the one there is
   int failures_ = 0;                // in a row

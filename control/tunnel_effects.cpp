@@ -347,6 +347,7 @@ void Tunnel::give_reason(const ike::Reason& reason, Time now, Actions& out) {
   const bool first = reason_.text != reason.text;
   reason_ = reason;
   if (!evidence_.empty() && reason.cause == ike::Cause::peer_silent) reason_.text += " (" + evidence_ + ")";
+  if (two_addresses() != nullptr && reason.cause == ike::Cause::peer_silent) reason_.text += "; " + two_addresses_text();
   const std::string text = reason_.text;
   if (first) note(now, text);
   const bool up = any_child_up();

@@ -31,7 +31,7 @@ bool Tunnel::watches_path() const {
 
 // The one IKE SA whose child is suspected, as far as anything is.
 Tunnel::Ike* Tunnel::suspect() {
-  if (!watches_path() || esp_seen_ || connecting()) return nullptr;
+  if (!watches_path() || esp_seen_) return nullptr;
   Ike* ike = best_established();
   if (ike == nullptr || ike->closing) return nullptr;
   const ike::IkeStatus s = ike->sa->status();
@@ -41,13 +41,16 @@ Tunnel::Ike* Tunnel::suspect() {
 void Tunnel::traffic(std::uint64_t packets_in, std::uint64_t packets_out, Time now, Actions& out) {
   if (packets_in != 0) esp_seen_ = true;
   if (trial_spi_ != 0) return judge_trial(now, out);
+  if (connecting()) return;
   Ike* ike = suspect();
   const auto children = live_children();
   const bool native = !children.empty() && std::ranges::none_of(children, [](const LiveChild& l) { return l.sa->udp_encap; });
-  if (ike == nullptr || !native || packets_out < kEnoughSent || (trial_not_before_ && *trial_not_before_ > now)) {
+  if (ike == nullptr || !native || (trial_not_before_ && *trial_not_before_ > now)) {
     silent_since_.reset();
+    sent_before_ = packets_out;
     return;
   }
+  if (packets_out - sent_before_ < kEnoughSent) return;
   if (!silent_since_) {
     silent_since_ = now;
     ike::Effects effects;

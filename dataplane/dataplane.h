@@ -63,6 +63,11 @@ struct PeerMoved {  // an authenticated packet that advanced the window came fro
   std::uint32_t spi;
   conf::Endpoint from;
 };
+struct EspElsewhere {  // the same, and not the address that IKE had when the SA was made; once a second and SA while it lasts
+  TunnelId tunnel;
+  std::uint32_t spi;
+  conf::IpAddress from;
+};
 struct LimitReached {
   Direction direction;
   std::uint32_t spi;
@@ -106,8 +111,8 @@ struct TunnelHealth {  // whether SaSpec::health_host answers through the tunnel
   TunnelId tunnel;
   bool answers;
 };
-using Event = std::variant<Installed, Retired, IkeDatagram, Wanted, PeerMoved, LimitReached, IcmpError, UnknownEsp, Asked,
-                           OutsideSelectors, LinkChanged, PortReset, TunnelHealth>;
+using Event = std::variant<Installed, Retired, IkeDatagram, Wanted, PeerMoved, EspElsewhere, LimitReached, IcmpError,
+                           UnknownEsp, Asked, OutsideSelectors, LinkChanged, PortReset, TunnelHealth>;
 
 // --- what operators see ---------------------------------------------------------------------------
 

@@ -33,16 +33,16 @@ struct EspContext {
   FlowCache* flows = nullptr;     // where decrypted packets will be looked up, and the SAs of ESP packets
 };
 
-// What control is to be told of an SA: becomes PeerMoved or LimitReached. Each is said once per SA (a moved
-// peer once per address).
+// What control is to be told of an SA: becomes PeerMoved, EspElsewhere or LimitReached. Each is said once per SA (a moved
+// peer once per address, `elsewhere` once a second).
 struct EspNotice {
-  enum class Kind : std::uint8_t { peer_moved, soft_limit, hard_limit, outside_selectors };
+  enum class Kind : std::uint8_t { peer_moved, elsewhere, soft_limit, hard_limit, outside_selectors };
   Kind kind;
   Direction direction;
   std::uint32_t spi;
   TunnelId tunnel;
   ChildSlot child;
-  conf::Endpoint from;  // peer_moved: the outer source; outside_selectors: the inner one
+  conf::Endpoint from;  // peer_moved, elsewhere: the outer source; outside_selectors: the inner one
 };
 struct EspNotices {
   union {  // not written before it is used: there is one of these on each burst's stack

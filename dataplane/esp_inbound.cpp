@@ -140,6 +140,21 @@ void watch_peer(rte_mbuf* m, InboundSa& sa, EspNotices& notices) {
   notice(notices, sa, EspNotice::Kind::peer_moved, from);
 }
 
+// The peer's ESP may come from another address than its IKE: a box with several uplinks, or a NAT with a pool of addresses.
+// It is taken all the same; control is told while it lasts, for what we send goes to IKE's address.
+bool comes_from_home(rte_mbuf* m, const InboundSa& sa) {
+  const auto* ip = rte_pktmbuf_mtod_offset(m, const std::uint8_t*, meta(m).l3_offset);
+  const bool v4 = ip[0] >> 4 == 4;
+  return folded(ip + (v4 ? 12 : 8), v4) == sa.home;
+}
+
+void tell_elsewhere(rte_mbuf* m, InboundSa& sa, std::uint64_t now_ms, EspNotices& notices) {
+  constexpr std::uint64_t kPauseMs = 1000;
+  if (sa.elsewhere_told_ms != 0 && now_ms - sa.elsewhere_told_ms < kPauseMs) return;
+  sa.elsewhere_told_ms = now_ms;
+  notice(notices, sa, EspNotice::Kind::elsewhere, source_of(m));
+}
+
 void watch_limits(InboundSa& sa, EspNotices& notices) {
   const std::uint64_t packets = sa.counters.packets.get(), bytes = sa.counters.bytes.get();
   if (packets < sa.calm_packets && bytes < sa.calm_bytes) [[likely]]
@@ -239,7 +254,11 @@ void finish(const EspContext& context, const crypto::EspJob& job, EspInboundOut&
   if (job.status != crypto::EspJob::Status::ok) return drop(out.drops, m, Drop::crypto_failed);
   // 6. Still fresh? Then it takes its place in the window.
   if (sa.window.check(packet.sequence) != ReplayWindow::Verdict::fresh) return replayed(sa, m, out.drops);
-  if (sa.window.advance(packet.sequence) && sa.report_peer_moves) watch_peer(m, sa, out.notices);
+  if (sa.window.advance(packet.sequence)) {
+    if (sa.report_peer_moves) watch_peer(m, sa, out.notices);
+    if (!comes_from_home(m, sa)) [[unlikely]]
+      tell_elsewhere(m, sa, context.now_ms, out.notices);
+  }
   sa.counters.sequence.set(sa.window.top());
   sa.counters.last_used_ms.set(context.now_ms);
   if (sa.hard_told) return drop(out.drops, m, Drop::sa_expired);

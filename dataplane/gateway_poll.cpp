@@ -101,6 +101,8 @@ void Gateway::take_notices(Mailbox& mail, const Sink& sink) {
       on_host_seen(*seen);
     } else if (const auto* moved = std::get_if<PeerMoved>(&item)) {
       sink(Event(*moved));
+    } else if (const auto* elsewhere = std::get_if<EspElsewhere>(&item)) {
+      sink(Event(*elsewhere));
     } else if (const auto* unknown = std::get_if<UnknownEsp>(&item)) {
       sink(Event(*unknown));
     } else if (const auto* asked = std::get_if<Asked>(&item)) {

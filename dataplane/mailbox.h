@@ -95,8 +95,8 @@ struct HostSeen {  // behind the peer of `child`
   ChildSlot child;
   conf::IpAddress address;
 };
-using Notice = std::variant<WantedNote, StaleNeighborUsed, QuotedPacket, PeerMoved, LimitReached, UnknownEsp, EchoAnswer,
-                            HostSeen, Asked, OutsideSelectors>;
+using Notice = std::variant<WantedNote, StaleNeighborUsed, QuotedPacket, PeerMoved, EspElsewhere, LimitReached, UnknownEsp,
+                            EchoAnswer, HostSeen, Asked, OutsideSelectors>;
 
 // A packet for the control thread. Classes have a ring and a rate each, so that none starves another.
 // `ike_first`: IKE messages that begin something, which anybody may send: a flood of them leaves the others room.

@@ -117,6 +117,7 @@ tl::expected<InboundSaPtr, std::string> make_inbound(const SaSpec& spec, const c
   sa->report_peer_moves = spec.report_peer_moves;
   sa->cores = spec.cores;
   sa->peer = spec.remote;
+  sa->home = folded(spec.remote.address.octets.data(), spec.remote.address.family == conf::Family::v4);
   sa->limits = limits_of(spec);
   set_calm(*sa);
   std::array<std::uint8_t, 16> seed;

@@ -12,6 +12,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <optional>
 #include <span>
@@ -35,6 +36,14 @@ struct SaLimits {
   std::uint64_t soft_packets = UINT64_MAX, hard_packets = UINT64_MAX;
 };
 
+// An address in 32 bits, to compare by: an IPv4 address whole, of an IPv6 address a sum that another seldom shares.
+// `address`: network order, 4 or 16 octets.
+inline std::uint32_t folded(const std::uint8_t* address, bool v4) {
+  std::uint32_t words[4];
+  std::memcpy(words, address, v4 ? 4 : 16);
+  return v4 ? words[0] : words[0] ^ words[1] ^ words[2] ^ words[3];
+}
+
 struct alignas(RTE_CACHE_LINE_SIZE) InboundSa {
   // Read only once built.
   std::uint32_t spi = 0;  // host order
@@ -47,6 +56,7 @@ struct alignas(RTE_CACHE_LINE_SIZE) InboundSa {
   std::uint16_t local_count = 0, remote_count = 0;
   const CompactSelector* selectors = nullptr;  // local ones first; behind this structure
   std::uint32_t local_first = 0, local_last = 0, remote_first = 0, remote_last = 0;  // those, as numbers
+  std::uint32_t home = 0;  // folded: the address that IKE had when it was made
 
   // Written by the owner, per packet.
   alignas(RTE_CACHE_LINE_SIZE) ReplayWindow window;
@@ -54,6 +64,7 @@ struct alignas(RTE_CACHE_LINE_SIZE) InboundSa {
   alignas(RTE_CACHE_LINE_SIZE) SaCounterBlock counters;
   SaLimits limits;
   conf::Endpoint peer;  // where authentic packets come from, as last told to control; where it may move
+  std::uint64_t elsewhere_told_ms = 0;  // when control was last told that they do not come from `home`
 
   // Read only once built.
   crypto::EspKey key;

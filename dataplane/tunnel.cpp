@@ -258,6 +258,8 @@ void Worker::pass_on(const EspNotices& notices) {
       if (outside_.take(now_ms_)) notice(OutsideSelectors{.tunnel = n.tunnel, .source = n.from.address});
     } else if (n.kind == EspNotice::Kind::peer_moved) {
       notice(PeerMoved{.tunnel = n.tunnel, .spi = n.spi, .from = n.from});
+    } else if (n.kind == EspNotice::Kind::elsewhere) {
+      notice(EspElsewhere{.tunnel = n.tunnel, .spi = n.spi, .from = n.from.address});
     } else {
       notice(LimitReached{.direction = n.direction,
                           .spi = n.spi,

@@ -62,6 +62,8 @@ Values values_of(const Facts& f) {
       {"no_child", std::to_string(t.no_child)},
       {"nowhere", std::to_string(t.no_neighbor + t.no_route)},
       {"probe", f.path.probe_host},
+      {"ike_from", f.path.ike_from},
+      {"esp_from", f.path.esp_from},
       {"found", std::to_string(f.path.found)},
       {"most", std::to_string(f.path.most)},
       {"mss", std::to_string(f.path.mss)},
@@ -96,6 +98,7 @@ bool seen(std::string_view key, const Facts& f) {
       {"ev.last_fall", !f.falls.empty()},
       {"ev.dpd", f.dpd_sent > 0},
       {"ev.echo", t.echo_out.answered > 0},
+      {"ev.two_addresses", !f.path.esp_from.empty()},
   };
   const auto found = std::ranges::find(conditions, key, &std::pair<std::string_view, bool>::first);
   return found == std::end(conditions) || found->second;

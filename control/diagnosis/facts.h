@@ -49,6 +49,7 @@ struct Path {
   bool trial_failed = false;      // UDP does not pass either
   std::uint16_t found = 0, most = 0;  // octets: what large probes found the path to carry, and what the port takes
   std::uint16_t mss = 0;              // what TCP is held to
+  std::string ike_from, esp_from;     // where each comes from, if these are two addresses
 };
 
 struct Failure {  // why it is down, or what the peer refused last while it is up

@@ -158,6 +158,12 @@ constexpr std::array kTexts = {
          "检查对端网关是否运行并配置了本端地址 {local};从对端发起流量。"},
 
     // --- up, and something does not pass ---
+    Text{"l1.addresses.text", "IKE of {peer} comes from {ike_from}, its ESP from {esp_from}: two public addresses of one box.",
+         "{peer} 的 IKE 来自 {ike_from},ESP 来自 {esp_from}:同一设备使用了两个公网地址。"},
+    Text{"l1.addresses.here", "Nothing has to be set: ESP is taken from any address. What we send goes to {ike_from}; if native ESP does not arrive there, encap = \"force\" takes it along IKE's way, in UDP 4500.",
+         "无需设置:任何地址来的 ESP 都会接收。本端报文发往 {ike_from};若原生 ESP 无法到达,可设置 encap = \"force\",使其与 IKE 同走 UDP 4500。"},
+    Text{"l1.addresses.there", "Bind UDP 500, UDP 4500 and IP protocol 50 of the gateway to one public address: a static one-to-one NAT, one uplink for all three.",
+         "将网关的 UDP 500、UDP 4500 和 IP 协议 50 绑定到同一公网地址:静态一对一 NAT,三者走同一出口。"},
     Text{"l1.switched.text", "ESP (IP protocol 50) of {peer} did not reach us, IKE did; ESP in UDP 4500 passes and is used since.",
          "{peer} 的 ESP(IP 协议 50)无法到达本端而 IKE 可以;已切换为 UDP 4500 封装,现可通行。"},
     Text{"l1.switched.here", "Nothing; encap = \"force\" begins that way at once.", "无需处理;设置 encap = \"force\" 可直接以此方式建立。"},
@@ -234,6 +240,8 @@ constexpr std::array kTexts = {
     Text{"ev.liveness", "the peer answers IKE", "对端应答 IKE"},
     Text{"ev.probe_answered", "{probe} answers pings through the tunnel: the tunnel is good", "{probe} 经隧道应答 ping:隧道正常"},
     Text{"ev.probe_silent", "{probe} does not answer pings through the tunnel", "{probe} 经隧道不应答 ping"},
+    Text{"ev.two_addresses", "authentic IKE from {ike_from}, authentic ESP from {esp_from}",
+         "通过认证的 IKE 来自 {ike_from},通过认证的 ESP 来自 {esp_from}"},
     Text{"ev.esp_trial", "no native ESP came in on any SA; on trial, ESP in UDP did", "任何 SA 上都没有收到原生 ESP;试用 UDP 封装后收到"},
     Text{"ev.narrowed", "negotiated without {narrowed}", "协商结果不含 {narrowed}"},
     Text{"ev.no_child", "{no_child} packets dropped as no_child_for_selector", "{no_child} 个报文以 no_child_for_selector 丢弃"},

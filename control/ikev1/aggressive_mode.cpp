@@ -66,9 +66,10 @@ void on_aggressive_2(Session& s, const Inbound& in, Step& step) {
 
   ike::PayloadChain chain;
   add_nat_detection(s, chain);
+  add_initial_contact(s, chain);  // before the proof: the last block, from which later IVs begin, is to hold what is proven
   if (auto reason = add_proof(s, chain)) return finish(s, std::move(*reason), step);
   send_phase1(s, kAggressive, chain, true, false, &in, step);
-  established(s, p.find(Notify::initial_contact) != nullptr, step);
+  established(s, false, step);  // its answer came in clear, and the proof covers no notification
 }
 
 bool answer_aggressive_1(Session& s, const Inbound& in, const Transform& taken, Step& step) {
@@ -128,7 +129,7 @@ void on_aggressive_3(Session& s, const Inbound& in, Step& step) {
   s.remote = in.remote;
   s.last.received = in.datagram;
   s.last.sent.clear();  // nothing answers the third message
-  established(s, in.payloads.find(Notify::initial_contact) != nullptr, step);
+  established(s, in.encrypted && in.payloads.find(Notify::initial_contact) != nullptr, step);
 }
 
 }  // namespace causeway::ikev1

@@ -207,21 +207,6 @@ void receive_transaction(Session& s, Step& step) {
   s.evidence.wants_xauth = true;
 }
 
-// The peer may turn up at another address once its NAT forgot the old one: authenticated messages of a peer
-// behind a NAT move it, if we are not behind one ourselves (RFC 3947 6).
-void follow_peer(Session& s, const ike::Datagram& datagram, ike::Time heard_before, Step& step) {
-  if (s.stage != Stage::established || s.last_heard == heard_before || s.last_heard != step.now) return;
-  if (!s.nat_peer || s.nat_us || datagram.remote == s.remote) return;
-  step.info("the peer moved from " + s.remote.str() + " to " + datagram.remote.str());
-  s.remote = datagram.remote;
-  s.local = datagram.local;
-  ike::EndpointsChanged moved{{}, s.local, s.remote};
-  for (const Child& c : s.children) {
-    if (c.sa->udp_encap) moved.spis_out.push_back(c.sa->spi_out);
-  }
-  if (!moved.spis_out.empty()) step.out.emplace_back(std::move(moved));
-}
-
 void receive_whole(Session& s, const ike::Header& header, const ike::Datagram& datagram, Step& step) {
   const ike::Time heard_before = s.last_heard;
   switch (header.exchange) {
@@ -243,7 +228,8 @@ void receive_whole(Session& s, const ike::Header& header, const ike::Datagram& d
     default:
       break;
   }
-  follow_peer(s, datagram, heard_before, step);
+  const bool authentic = s.last_heard != heard_before && s.last_heard == step.now;
+  if (authentic) follow_peer(s, datagram.local, datagram.remote, step);
 }
 
 // Fragments are taken from peers that showed that they make them, or in an exchange that we began.
@@ -252,6 +238,19 @@ bool takes_fragments(const Session& s) {
 }
 
 }  // namespace
+
+void follow_peer(Session& s, const conf::Endpoint& local, const conf::Endpoint& remote, Step& step) {
+  if (s.stage != Stage::established || !s.nat_peer || s.nat_us || remote == s.remote) return;
+  step.info("the peer moved from " + s.remote.str() + " to " + remote.str());
+  s.local = local;
+  s.remote = remote;
+  s.sighted.reset();
+  ike::EndpointsChanged moved{{}, s.local, s.remote};
+  for (const Child& c : s.children) {
+    if (c.sa->udp_encap) moved.spis_out.push_back(c.sa->spi_out);
+  }
+  if (!moved.spis_out.empty()) step.out.emplace_back(std::move(moved));
+}
 
 void receive(Session& s, const ike::Datagram& datagram, Step& step) {
   if (s.stage == Stage::closed || s.stage == Stage::fresh || s.stage == Stage::lost) return;

@@ -5,6 +5,10 @@
 
 namespace causeway::ikev1 {
 
+// The peer may turn up at another address once its NAT forgot the old one: authenticated messages of a peer
+// behind a NAT move it, if we are not behind one ourselves (RFC 3947 6).
+void follow_peer(Session& s, const conf::Endpoint& local, const conf::Endpoint& remote, Step& step);
+
 void receive(Session& s, const ike::Datagram& datagram, Step& step);
 
 }  // namespace causeway::ikev1

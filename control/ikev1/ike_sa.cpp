@@ -118,17 +118,13 @@ class Ikev1Sa final : public ike::IkeSa {
     on_esp(session_, spi_in, when);
   }
   void peer_moved(const conf::Endpoint& from, ike::Time now, ike::Effects& out) override {
-    // An authenticated packet that advanced the window came from there; IKEv1 has no exchange that would prove
-    // more than the next liveness check, which goes to the old address and fails if that one is gone.
+    // An authentic packet can be sent from anywhere by whoever caught it, and a box may send ESP from another address than
+    // IKE: both addresses are asked, and where the answer comes from is followed (dispatch.cpp).
     Session& s = session_;
     if (s.stage != Stage::established || from == s.remote || !s.nat_peer || s.nat_us) return;
     Step step{now, out};
-    s.remote = from;
-    ike::EndpointsChanged moved{{}, s.local, s.remote};
-    for (const Child& c : s.children) {
-      if (c.sa->udp_encap) moved.spis_out.push_back(c.sa->spi_out);
-    }
-    if (!moved.spis_out.empty()) out.emplace_back(std::move(moved));
+    if (!s.vendors.dpd) return follow_peer(s, s.local, from, step);  // it cannot be asked (RFC 3947 6)
+    s.sighted = from;
     ask_liveness(s, step);
   }
   void check_liveness(ike::Time now, ike::Effects& out) override {

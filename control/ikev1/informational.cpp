@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <variant>
 
 #include "control/ikev1/child.h"
 #include "control/ikev1/quick_mode.h"
@@ -61,8 +62,9 @@ void on_r_u_there(Session& s, const NotifyPayload& n, Step& step) {
 
 void on_r_u_there_ack(Session& s, const NotifyPayload& n) {
   const auto number = n.data_u32();
-  if (!number || s.dpd.sent == 0) return;
-  if (*number - s.dpd.first < s.dpd.next - s.dpd.first) s.dpd.sent = 0;  // one of those outstanding
+  if (!number || *number - s.dpd.first >= s.dpd.next - s.dpd.first) return;
+  s.dpd.sent = 0;  // it was one of those outstanding
+  s.sighted.reset();
 }
 
 void send_r_u_there(Session& s, Step& step) {
@@ -77,6 +79,12 @@ void send_r_u_there(Session& s, Step& step) {
   ++s.dpd_sent;
   s.dpd.due = step.now + schedule.wait_after(s.dpd.sent);
   send_notify(s, Notify::r_u_there, kIsakmp, both_cookies(s), octets(s.dpd.next++), step);
+  if (!s.sighted) return;
+  if (const auto* asked = std::get_if<ike::Send>(&step.out.back())) {
+    ike::Send there = *asked;  // one message id, one answer
+    there.remote = *s.sighted;
+    step.out.emplace_back(std::move(there));
+  }
 }
 
 // --- DELETE ----------------------------------------------------------------------------------------------
@@ -227,6 +235,7 @@ void on_informational(Session& s, const Inbound& in, Step& step) {
   for (const DeletePayload& d : p.deletes) {
     if (d.protocol == kEsp) on_child_delete(s, d, step);
   }
+  if (s.sighted) ask_liveness(s, step);  // this was not the answer
   const bool ends =
       std::ranges::any_of(p.deletes, [&](const DeletePayload& d) { return d.protocol == kIsakmp && names_us(s, d); });
   if (ends) lose(s, reasons::closed_by_peer(s.peer_name()), step);
@@ -255,7 +264,7 @@ std::optional<ike::Time> next_liveness_event(const Session& s) {
 void liveness_due(Session& s, Step& step) {
   // ESP of the peer that came meanwhile is as good as an answer, unless it is phase 1 that is in doubt: a peer may have
   // forgotten that and kept phase 2.
-  const bool doubt = quick_unanswered(s);
+  const bool doubt = quick_unanswered(s) || s.sighted;
   if (s.dpd.sent != 0 && s.last_esp >= s.dpd.began && !doubt) s.dpd.sent = 0;
   const auto at = next_liveness_event(s);
   if (!at || *at > step.now) return;

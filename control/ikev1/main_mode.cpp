@@ -18,17 +18,6 @@ void unusable(Session& s, ike::Reason reason, Step& step) {
   s.evidence.unusable = std::move(reason);
 }
 
-void add_initial_contact(const Session& s, ike::PayloadChain& chain) {
-  if (!s.initial_contact) return;
-  ike::Writer cookies;
-  cookies.be64(s.cookies.initiator);
-  cookies.be64(s.cookies.responder);
-  NotifyPayload n;
-  n.type = Notify::initial_contact;
-  n.spi = cookies.take();
-  chain.add(ike::PayloadType::v1_notification, n.encode());
-}
-
 }  // namespace
 
 void start_main_mode(Session& s, Step& step) {

@@ -111,6 +111,17 @@ void send_phase1(Session& s, ike::Exchange exchange, const ike::PayloadChain& ch
   send_datagram(s, s.last.sent, step);
 }
 
+void add_initial_contact(const Session& s, ike::PayloadChain& chain) {
+  if (!s.initial_contact) return;
+  ike::Writer cookies;
+  cookies.be64(s.cookies.initiator);
+  cookies.be64(s.cookies.responder);
+  NotifyPayload n;
+  n.type = Notify::initial_contact;
+  n.spi = cookies.take();
+  chain.add(ike::PayloadType::v1_notification, n.encode());
+}
+
 void established(Session& s, bool peer_initial_contact, Step& step) {
   s.stage = Stage::established;
   s.established_at = s.last_heard = step.now;

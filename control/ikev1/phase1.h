@@ -27,6 +27,8 @@ void derive_keys(Session& s);
 // Sends a message of phase 1 and remembers it; `timer`: repeats it until it is answered.
 void send_phase1(Session& s, ike::Exchange exchange, const ike::PayloadChain& chain, bool encrypted, bool timer,
                  const Inbound* answers, Step& step);
+// In a protected message (RFC 2407 4.6.3.3), where we hold no other SA with this peer.
+void add_initial_contact(const Session& s, ike::PayloadChain& chain);
 void established(Session& s, bool peer_initial_contact, Step& step);
 
 // --- responder ---------------------------------------------------------------------------------------

@@ -192,6 +192,7 @@ class Session {
   std::unordered_set<std::uint32_t> used_ids;  // message ids of this phase 1: none comes twice
   Dpd dpd;
 
+  std::optional<conf::Endpoint> sighted;  // where an authentic ESP packet came from: asked there as well
   bool hash_last = false;       // the peer's notifications have their HASH behind: ours too
   bool initial_contact = true;  // initiator: we hold no other IKE SA with this peer
   bool replaced = false;        // another phase 1 has the children: all that is left is to be deleted

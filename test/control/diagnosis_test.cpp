@@ -234,6 +234,32 @@ TEST_CASE("diagnosis: ESP that does not come through", "[diagnosis]") {
   CHECK(row(switched) == "L1");
 }
 
+TEST_CASE("diagnosis: IKE and ESP from two addresses", "[diagnosis]") {
+  Facts two = up();
+  two.path.ike_from = "203.0.113.2";
+  two.path.esp_from = "203.0.113.77";
+  CHECK(row(two) == "L1");
+  for (const auto language : {conf::Language::english, conf::Language::chinese}) {
+    const Verdict v = diagnose(two, language);
+    for (const std::string& part : {v.text, v.evidence.front()}) {
+      CHECK(part.find("203.0.113.2") != std::string::npos);
+      CHECK(part.find("203.0.113.77") != std::string::npos);
+    }
+    CHECK(v.cure_here.find("203.0.113.2") != std::string::npos);
+    CHECK(v.cure_there.find("4500") != std::string::npos);
+  }
+  Facts both = two;  // perhaps ours do not reach the peer, perhaps its hosts are silent
+  both.traffic.echo_out = in_vain(5);
+  both.traffic.last_in = std::nullopt;
+  CHECK(row(both) == "L1?");
+  CHECK(names(both, "F5"));
+  Facts silent_now = down(silent);
+  CHECK(diagnose(silent_now, conf::Language::english).evidence.back().find("authentic") == std::string::npos);
+  silent_now.path = two.path;
+  CHECK(row(silent_now) == "D5");
+  CHECK(diagnose(silent_now, conf::Language::english).evidence.back().find("authentic ESP from 203.0.113.77") != std::string::npos);
+}
+
 TEST_CASE("diagnosis: parts of the networks", "[diagnosis]") {
   Facts narrowed = up();
   narrowed.narrowed = {"10.10.2.0/24 === 10.20.1.0/24"};

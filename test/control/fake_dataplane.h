@@ -102,9 +102,10 @@ class FakeDataplane final : public dataplane::Dataplane {
     wire_.carry(now_, {remote, local, natt, {message.begin(), message.end()}});
   }
   void send_keepalive(const conf::Endpoint&, const conf::Endpoint&) override {}
-  std::optional<dataplane::SaCounters> counters(dataplane::Direction, std::uint32_t,
+  std::optional<dataplane::SaCounters> counters(dataplane::Direction direction, std::uint32_t spi,
                                                 dataplane::ChildSlot) const override {
-    return dataplane::SaCounters{};
+    const auto found = counted.find({direction, spi});
+    return found == counted.end() ? dataplane::SaCounters{} : found->second;
   }
   std::map<std::string, std::uint64_t> drops() const override { return {}; }
   std::map<std::string, std::uint64_t> treated() const override { return {}; }
@@ -137,6 +138,7 @@ class FakeDataplane final : public dataplane::Dataplane {
   [[nodiscard]] bool empty() const { return inbound.empty() && outbound.empty() && allocated.empty(); }
 
   std::uint64_t sent = 0;  // IKE messages
+  std::map<std::pair<dataplane::Direction, std::uint32_t>, dataplane::SaCounters> counted;  // set by tests
   std::map<std::uint32_t, dataplane::SaSpec> inbound;
   std::set<std::uint32_t> receiving;  // inbound, and acknowledged
   std::map<dataplane::ChildSlot, std::vector<dataplane::SaSpec>> outbound;

@@ -264,6 +264,69 @@ TEST_CASE("IKEv1 life: liveness is asked and answered") {
   CHECK(pair.both_up());
 }
 
+// a answers, b is behind a NAT.
+PairOptions nat_options() {
+  return ikev1_options({.adjust = [](ike::PeerSettings& s, bool is_b) {
+    s.config.ike.dpd.idle = conf::Seconds{0};  // only what the sighting asks
+    s.config.local_id = is_b ? "192.0.2.2" : "192.0.2.1";
+    s.config.remote_id = is_b ? "192.0.2.1" : "192.0.2.2";
+  }});
+}
+void up_behind_nat(IkePair& pair) {
+  pair.b.behind_nat = true;
+  pair.start(pair.b);
+  pair.run(Time{5000}, [&] { return pair.both_up(); });
+  REQUIRE(pair.both_up());
+  pair.run(Time{1000});
+}
+void sighted(IkePair& pair, const conf::Endpoint& at) {
+  pair.with(pair.a, [&](ike::IkeSa& sa, Time now, ike::Effects& out) { sa.peer_moved(at, now, out); });
+}
+
+TEST_CASE("IKEv1 life: an address from which ESP came is believed when IKE answers from there, and ends nothing") {
+  IkePair pair(nat_options());
+  up_behind_nat(pair);
+  const conf::Endpoint before = pair.a.ike()->status().remote;
+  const conf::Endpoint after{*conf::IpAddress::parse("198.51.100.77"), before.port};
+  const auto esp_comes = [&](int seconds) {
+    for (int i = 0; i < seconds; ++i) {
+      const std::uint32_t spi = pair.a.outbound.at(1)->spi_in;
+      pair.with(pair.a, [&](ike::IkeSa& sa, Time now, ike::Effects&) { sa.esp_received(spi, now); });
+      pair.run(Time{1000});
+    }
+  };
+  const auto lost_to = [&](const conf::IpAddress& gone, int first) {
+    pair.wire = [=](const InFlight& d) mutable {
+      if (d.destination.address == gone || (d.to_b && first-- > 0)) return Fate{};
+      return Fate{{kLatency, std::nullopt}};
+    };
+  };
+  SECTION("the NAT has another mapping now, and the first question is lost") {
+    lost_to(before.address, 1);
+    pair.b.nat = after.address;
+    sighted(pair, after);
+    CHECK(pair.a.ike()->status().remote == before);  // not at once
+    esp_comes(60);
+    CHECK(pair.a.ike()->status().remote == after);
+    CHECK(pair.a.ike()->status().dpd_sent < 5);
+  }
+  SECTION("nobody is there: somebody caught a packet and sent it on") {
+    lost_to(after.address, 0);
+    sighted(pair, after);
+    esp_comes(60);
+    CHECK(pair.a.ike()->status().remote == before);
+  }
+  SECTION("ESP leaves by another address than IKE, and both lead to the peer") {
+    sighted(pair, after);
+    esp_comes(60);
+    CHECK(pair.a.ike()->status().remote == before);
+    CHECK(pair.a.ike()->status().dpd_sent == 1);
+  }
+  CHECK(pair.both_up());
+  CHECK(pair.a.phase_one_lost.empty());
+  CHECK(pair.a.established == 1);
+}
+
 TEST_CASE("IKEv1 life: DELETE of either side takes both down") {
   for (const bool by_b : {false, true}) {
     IkePair pair(ikev1_options());

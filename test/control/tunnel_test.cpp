@@ -561,6 +561,125 @@ TEST_CASE("Signs of life and the peer's moves reach the IKE SA that owns the chi
   CHECK(sa.calls.back() == "moved 192.0.2.9:4501");
 }
 
+struct AddressBench : Bench {  // up, with ESP on 0x2000; IKE's address is 203.0.113.2
+  AddressBench() : Bench(settings()) {
+    tunnel.begin(now, out), tunnel.take_turn(now, out);
+    happen(last(), come_up(tunnel.settings(), 0x2000));
+    now += 60s;
+  }
+  void esp(const char* from, Time for_so_long) {  // a packet a second, as the data path and the controller tell of them
+    for (const Time until = now + for_so_long; now < until; now += 1s) {
+      if (ip(from) != ip("203.0.113.2")) tunnel.esp_elsewhere(0x2000, ip(from), now, out);
+      tunnel.esp_received(0x2000, now);
+    }
+  }
+  std::size_t warnings() const {
+    std::size_t n = 0;
+    for (const auto& notice : all<ike::Notice>(out)) n += notice.level == ike::Notice::Level::warning ? 1 : 0;
+    return n;
+  }
+};
+
+TEST_CASE("IKE and ESP from two addresses: named once where it lasts, gone when it is over, and part of why it is down") {
+  AddressBench b;
+  b.tunnel.esp_elsewhere(0x9999, ip("203.0.113.77"), b.now, b.out);  // of an SA that is gone
+  b.esp("203.0.113.77", 3s);
+  CHECK(b.tunnel.two_addresses() == nullptr);
+  CHECK(b.warnings() == 0);
+  b.esp("203.0.113.77", 60s);
+  REQUIRE(b.tunnel.two_addresses() != nullptr);
+  CHECK(b.tunnel.two_addresses()->ike == ip("203.0.113.2"));
+  CHECK(b.tunnel.two_addresses()->esp == ip("203.0.113.77"));
+  CHECK(b.warnings() == 1);
+  CHECK(b.tunnel.notice().find("IKE of the peer comes from 203.0.113.2, its ESP from 203.0.113.77") != std::string::npos);
+  b.esp("203.0.113.2", 4s);  // packets of either way do not hide it
+  CHECK(b.tunnel.two_addresses() != nullptr);
+  b.esp("203.0.113.77", 1s);
+
+  SECTION("a pool of addresses") {
+    for (int i = 0; i < 10; ++i) b.esp(i % 2 == 0 ? "203.0.113.78" : "203.0.113.79", 1s);
+    CHECK(b.warnings() == 1);
+    CHECK(b.tunnel.two_addresses()->esp == ip("203.0.113.79"));
+  }
+  SECTION("over") {
+    b.esp("203.0.113.2", 8s);
+    CHECK(b.tunnel.two_addresses() == nullptr);
+    CHECK(b.tunnel.notice().empty());
+    b.esp("203.0.113.77", 5s);
+    CHECK(b.warnings() == 2);
+  }
+  SECTION("no packets at all say nothing new") {
+    b.now += 10min;
+    CHECK(b.tunnel.two_addresses() != nullptr);
+  }
+  SECTION("down") {
+    b.happen(b.last(), end(ike::Cause::peer_silent, "no answer from 203.0.113.2"));
+    REQUIRE(b.tunnel.down_reason());
+    CHECK(b.tunnel.down_reason()->find("no answer from 203.0.113.2; IKE of the peer comes from 203.0.113.2, its ESP "
+                                       "from 203.0.113.77") == 0);
+  }
+  SECTION("down for a reason that is no path's") {
+    b.happen(b.last(), end(ike::Cause::closed_by_peer, "closed by the peer"));
+    CHECK(b.tunnel.down_reason() == "closed by the peer");
+  }
+}
+
+TEST_CASE("A NAT that forgot its mapping is not two addresses: IKE follows within moments") {
+  AddressBench b;
+  b.esp("203.0.113.77", 3s);
+  b.last().state.remote.address = ip("203.0.113.77");
+  b.esp("203.0.113.77", 60s);
+  CHECK(b.tunnel.two_addresses() == nullptr);
+  CHECK(b.warnings() == 0);
+}
+
+// Native ESP, no NAT, a probe's host: a path that may swallow ESP.
+struct SwallowBench : Bench {
+  static PeerSettingsPtr with_probe() {
+    auto s = settings();
+    s->config.probe_host = ip("10.2.0.9");
+    return s;
+  }
+  SwallowBench() : Bench(with_probe()) {
+    tunnel.begin(now, out), tunnel.take_turn(now, out);
+    happen(last(), come_up(tunnel.settings(), 0x2000));
+    ike = fake.alive[0];
+  }
+  // A look a second; `sent`: packets out each. Liveness is answered at once where `answers`.
+  bool trial_within(int seconds, std::uint64_t sent, bool answers = true, std::uint64_t in = 0) {
+    const std::size_t before = fake.alive.size();
+    for (int i = 0; i < seconds; ++i) {
+      now += 1s;
+      packets_out += sent;
+      tunnel.traffic(in, packets_out, now, out);
+      if (fake.alive.size() > before) return true;
+      if (answers && ike->asked_at == now) ike->state.last_heard = now;
+    }
+    return false;
+  }
+  FakeIke* ike = nullptr;
+  std::uint64_t packets_out = 0;
+};
+
+TEST_CASE("A path that swallows ESP is tried in UDP once an hour; silence, few packets or a silent peer are no reason") {
+  SwallowBench b;
+  SECTION("swallowed") {
+    CHECK(b.trial_within(10, 1));
+    CHECK(b.last().peer->config.encap == conf::Encap::force);
+    CHECK_FALSE(b.fake.first_contact);
+    b.happen(b.last(), end(ike::Cause::peer_silent, "silent"));
+    CHECK_FALSE(b.trial_within(3500, 1));
+    CHECK(b.trial_within(200, 1));
+  }
+  SECTION("nothing was sent") { CHECK_FALSE(b.trial_within(60, 0)); }
+  SECTION("the peer does not answer liveness") { CHECK_FALSE(b.trial_within(60, 1, false)); }
+  SECTION("ESP came in once") { CHECK_FALSE(b.trial_within(60, 1, true, 1)); }
+  SECTION("there is a NAT, so ESP is in UDP") {
+    b.ike->state.nat_peer = true;
+    CHECK_FALSE(b.trial_within(60, 1));
+  }
+}
+
 TEST_CASE("A peer given by name is looked up before each attempt, and a name unknown is a reason like others") {
   Bench b(settings(conf::Start::now, 0, "peer.example"));
   b.tunnel.begin(b.now, b.out), b.tunnel.take_turn(b.now, b.out);

@@ -17,14 +17,15 @@ namespace {
 
 struct Side {
   Side(Wire& wire, const char* own, std::shared_ptr<ike::PeerSettings> peer, std::uint64_t seed)
+      : Side(wire, own, std::vector<PeerSettingsPtr>{std::move(peer)}, seed) {}
+  Side(Wire& wire, const char* own, const std::vector<PeerSettingsPtr>& peers, std::uint64_t seed)
       : plane(wire, static_cast<std::uint32_t>(seed) << 16), random(seed), log(Level::info, Log::To::memory) {
     wire.attach(ip(own), plane);
-    config.tunnels = {peer->config};
+    for (const auto& peer : peers) config.tunnels.push_back(peer->config);
     config.state_dir.clear();  // nothing is kept
-    controller = std::make_unique<Controller>(config, std::vector<PeerSettingsPtr>{std::move(peer)}, plane,
-                                              real_engine(), random, log);
+    controller = std::make_unique<Controller>(config, peers, plane, real_engine(), random, log);
   }
-  [[nodiscard]] const Tunnel& tunnel() const { return *controller->gateway().tunnels()[0]; }
+  [[nodiscard]] const Tunnel& tunnel(std::size_t i = 0) const { return *controller->gateway().tunnels()[i]; }
   [[nodiscard]] bool up() const { return tunnel().state() == TunnelState::established; }
 
   FakeDataplane plane;
@@ -461,6 +462,126 @@ TEST_CASE("A peer that restarts is connected anew, and its earlier SAs go") {
   CHECK(p.both_agree());
   CHECK(p.b->controller->gateway().ike_sas() == 1);
   CHECK(p.b->plane.inbound.size() == 1);
+}
+
+// A hub with two branches in IKEv1. One branch forgets all: its authenticated INITIAL-CONTACT says so.
+TEST_CASE("A restarted IKEv1 peer's INITIAL-CONTACT: its old children go, new ones come, another tunnel's stay") {
+  for (const auto mode : {conf::IkeMode::main, conf::IkeMode::aggressive}) {
+    INFO((mode == conf::IkeMode::main ? "main mode" : "aggressive mode"));
+    const auto v1 = [&](std::shared_ptr<ike::PeerSettings> s) {
+      s->config.ike.version = 1;
+      s->config.ike.mode = mode;
+      s->config.ike.proposals = {"aes128-sha256-ecp256"};
+      s->config.esp.proposals = {"aes128-sha256"};
+      s->config.ike.dpd.idle = conf::Seconds(0);  // only INITIAL-CONTACT tells
+      return s;
+    };
+    const auto branch = [&](const char* own, const char* net_own) {
+      return v1(site(own, "203.0.113.2", net_own, "10.2.0.0/16", conf::Start::now));
+    };
+    Wire wire(21);
+    Time now{1000};
+    std::vector<PeerSettingsPtr> tunnels;
+    for (std::uint32_t i = 0; i < 2; ++i) {
+      auto s = v1(site("203.0.113.2", i == 0 ? "198.51.100.2" : "198.51.100.3", "10.2.0.0/16",
+                       i == 0 ? "10.1.0.0/16" : "10.3.0.0/16", conf::Start::wait));
+      s->tunnel = s->children[0].slot = i;
+      s->config.name = "branch-" + std::to_string(i);
+      tunnels.push_back(std::move(s));
+    }
+    Side hub(wire, "203.0.113.2", tunnels, 1);
+    auto first = std::make_unique<Side>(wire, "198.51.100.2", branch("198.51.100.2", "10.1.0.0/16"), 2);
+    Side second(wire, "198.51.100.3", branch("198.51.100.3", "10.3.0.0/16"), 3);
+    const auto run = [&](Time limit, const std::function<bool()>& until) {
+      for (const Time end = now + limit; now < end && !until();) {
+        now += 1ms;
+        wire.deliver(now);
+        for (Side* s : {&hub, first.get(), &second}) s->controller->step(now);
+      }
+      return until();
+    };
+    const auto agree = [&](const Side& with, ike::ChildSlot slot) {
+      const auto *there = with.plane.sends_with(0), *here = hub.plane.sends_with(slot);
+      return there != nullptr && here != nullptr && hub.plane.takes(*there) && with.plane.takes(*here);
+    };
+    for (Side* s : {&hub, first.get(), &second}) s->controller->begin(now);
+    REQUIRE(run(5s, [&] { return agree(*first, 0) && agree(second, 1); }));
+    const dataplane::SaSpec old = *first->plane.sends_with(0), others = *second.plane.sends_with(0);
+    run(30s, [] { return false; });
+
+    first = std::make_unique<Side>(wire, "198.51.100.2", branch("198.51.100.2", "10.1.0.0/16"), 99);
+    first->controller->begin(now);
+    REQUIRE(run(5s, [&] { return agree(*first, 0); }));
+    CHECK_FALSE(hub.plane.takes(old));
+    run(60s, [] { return false; });
+    CHECK(agree(*first, 0));
+    CHECK(hub.plane.inbound.size() == 2);
+    CHECK(hub.controller->gateway().ike_sas() == 2);
+    CHECK(hub.tunnel(0).live_children().size() == 1);
+    CHECK(hub.tunnel(0).counts().established == 2);
+    CHECK(hub.tunnel(1).counts().established == 1);
+    CHECK(hub.tunnel(1).fallen() == 0);
+    CHECK(hub.plane.takes(others));
+    CHECK(second.plane.sends_with(0)->spi == others.spi);
+  }
+}
+
+// Probes go out in the tunnel, nothing ever comes in, IKE is answered: as by a middlebox that does not know protocol 50.
+TEST_CASE("A path that swallows ESP is tried in UDP within 15 s, also where children are rekeyed all the while") {
+  for (const int lifetime : {3600, 6, 3}) {
+    INFO("children live for " << lifetime << " s");
+    Pair p(22, {}, conf::Start::now, conf::Start::wait, [&](auto& a, auto&) {
+      a.config.esp.lifetime = conf::Seconds(lifetime);
+      a.config.probe_host = ip("10.2.0.9");
+    });
+    p.begin();
+    REQUIRE(p.run(1s, [&] { return p.both_up(); }));
+    const auto native = p.a->tunnel().counts().begun;
+    const Time since = p.now;
+    for (int i = 0; i < 15 && p.a->tunnel().counts().begun == native; ++i) {
+      ++p.a->plane.counted[{dataplane::Direction::outbound, p.a->plane.sends_with(0)->spi}].packets;
+      p.run(1s);
+    }
+    CHECK(p.a->tunnel().counts().begun == native + 1);
+    CHECK(p.now - since <= 15s);
+    CHECK(p.a->up());
+    if (lifetime < 10) CHECK(p.a->tunnel().counts().rekeyed > 0);
+  }
+}
+
+TEST_CASE("IKE and ESP from two addresses of the peer: status, log and diagnosis name them") {
+  Pair p(23);
+  p.begin();
+  REQUIRE(p.run(1s, [&] { return p.both_up(); }));
+  const std::uint32_t spi = p.a->plane.inbound.begin()->first;
+  auto& counters = p.a->plane.counted[{dataplane::Direction::inbound, spi}];
+  const auto esp_comes = [&](const char* from, int seconds) {
+    for (int i = 0; i < seconds; ++i) {
+      ++counters.packets;
+      counters.last_used_ms = static_cast<std::uint64_t>(p.now.count());
+      if (from != nullptr) p.a->plane.arrive(dataplane::EspElsewhere{0, spi, ip(from)});
+      p.run(1s);
+    }
+  };
+  const auto warnings = [&] {
+    return std::ranges::count_if(p.a->log.recent(), [](const LogLine& l) { return l.text.find("two public addresses") != std::string::npos; });
+  };
+  esp_comes(nullptr, 5);
+  CHECK(p.a->controller->diagnose("net", conf::Language::english)->row == "healthy");
+  CHECK(p.a->controller->tunnel("net")->esp_from.empty());
+  esp_comes("203.0.113.77", 10);
+  const auto report = p.a->controller->tunnel("net");
+  CHECK(report->esp_from == "203.0.113.77");
+  CHECK(report->notice.find("203.0.113.77") != std::string::npos);
+  CHECK(warnings() == 1);
+  const auto verdict = p.a->controller->diagnose("net", conf::Language::english);
+  CHECK(verdict->row == "L1");
+  CHECK(verdict->certain);
+  CHECK(verdict->text.find("203.0.113.2") != std::string::npos);
+  esp_comes(nullptr, 10);
+  CHECK(p.a->controller->diagnose("net", conf::Language::english)->row == "healthy");
+  CHECK(p.a->controller->tunnel("net")->notice.empty());
+  CHECK(warnings() == 1);
 }
 
 // The peer lost its side and begins anew, which our role forbids: it is asked, does not answer, and we begin.

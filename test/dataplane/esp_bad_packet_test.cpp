@@ -356,6 +356,50 @@ TEST_CASE("a limit in packets is told once as soft and once as hard, then the SA
   CHECK(expired == 3);
 }
 
+TEST_CASE("ESP from another address than IKE's is taken, and told once a second by authentic packets that are the newest") {
+  for (const auto outer : {conf::Family::v4, conf::Family::v6}) {
+    for (const bool udp : {false, true}) {
+      INFO((udp ? "in UDP" : "native") << (outer == conf::Family::v4 ? ", IPv4" : ", IPv6"));
+      EspLab lab(15);
+      TunnelShape shape;
+      shape.udp = udp;
+      shape.outer = outer;
+      SaPair pair = lab.describe(Direction::inbound, shape);
+      lab.install_inbound(pair.spec);
+      const Bytes home = pair.reference.source;
+      Bytes other = home;
+      other.back() ^= 0x4f;
+      const auto receive = [&](std::uint64_t sequence, const Bytes& from, std::uint64_t ms, bool forged = false) {
+        ReferenceSa sender = pair.reference;
+        sender.source = from;
+        Bytes packet = reference_seal(sender, sequence, inner_packet(60, conf::Family::v4, true));
+        if (forged) packet.back() ^= 1;
+        const std::vector<rte_mbuf*> burst = {lab.received(packet)};
+        EspInboundOut out;
+        lab.at(ms);
+        lab.inbound(burst, out);
+        CHECK(out.clear.count == (forged ? 0 : 1));
+        EspLab::free(out.clear);
+        EspLab::free(out.drops);
+        return out.notices;
+      };
+      CHECK(receive(10, home, 5000).count == 0);
+      CHECK(receive(20, other, 5001, true).count == 0);  // forged
+      CHECK(receive(9, other, 5002).count == 0);         // perhaps a copy sent from elsewhere
+      const EspNotices told = receive(21, other, 5003);
+      REQUIRE(told.count == 1);
+      CHECK(told.list[0].kind == EspNotice::Kind::elsewhere);
+      CHECK(told.list[0].from.address == conf::IpAddress::from_octets(other));
+      CHECK(told.list[0].spi == pair.spec.spi);
+      CHECK(told.list[0].tunnel == pair.spec.tunnel);
+      CHECK(receive(22, other, 5500).count == 0);
+      CHECK(receive(23, home, 5600).count == 0);
+      CHECK(receive(24, other, 6003).count == 1);  // it lasts
+      CHECK(receive(25, home, 8000).count == 0);
+    }
+  }
+}
+
 TEST_CASE("a peer that moves is told once, only for an authentic packet that is the newest") {
   EspLab lab(14);
   TunnelShape shape;

@@ -63,6 +63,7 @@ class EspLab {
            rte_mempool_in_use_count(small_.get());
   }
   [[nodiscard]] std::uint64_t linearised() const { return linearised_.get(); }
+  void at(std::uint64_t ms) { context_.now_ms = ms; }
 
   std::mt19937_64 random;
 

@@ -29,8 +29,8 @@ std::uint64_t be64(const Bytes& b, std::size_t at) {
 }
 
 // A NAT in front of a side: another address, another port for each of 500 and 4500.
-conf::Endpoint translated(const conf::Endpoint& e) {
-  return {conf::IpAddress::from_v4(0xc6336463), static_cast<std::uint16_t>(e.port + 20000)};
+conf::Endpoint translated(const conf::Endpoint& e, const conf::IpAddress& by) {
+  return {by, static_cast<std::uint16_t>(e.port + 20000)};
 }
 
 std::string hex(std::uint64_t v) {
@@ -294,7 +294,7 @@ void IkePair::transmit(Side& from, const ike::Send& send) {
   InFlight d;
   d.number = number_++;
   d.to_b = &from == &a;
-  d.source = from.behind_nat ? translated(send.local) : send.local;
+  d.source = from.behind_nat ? translated(send.local, from.nat) : send.local;
   d.destination = send.remote;
   d.bytes = send.message;
   if (send.message.empty()) from.broken_rules.push_back("an empty datagram");

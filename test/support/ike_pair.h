@@ -50,6 +50,7 @@ struct Side {
   std::vector<std::unique_ptr<ike::IkeSa>> sas;
   bool answers = true;      // false: a silent host
   bool behind_nat = false;  // its datagrams come from another address and port
+  conf::IpAddress nat = conf::IpAddress::from_v4(0xc6336463);  // that address: 198.51.100.99
 
   std::map<std::uint32_t, std::shared_ptr<const ike::ChildSa>> inbound;  // by our SPI
   struct Leaving {
