@@ -25,7 +25,7 @@ began_by_peer() {
   stop gwb-charon KILL
   strongswan_start gwb
   sw gwb --initiate --child net --timeout 3 || true
-  expect "what it begins is dropped and counted" some_dropped
+  expect "what it begins is dropped and counted" wait_for 10 some_dropped
   matches "what is shown" "$(ctl gwa show net)" 'role = initiator'
   expect "we found it dead and called it" wait_for 30 strongswan_has gwb 1
   is "our role" "$(ctl_json gwa 'j["tunnels"][0]["ike"]["role"]' status)" initiator
