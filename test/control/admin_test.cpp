@@ -108,7 +108,7 @@ TEST_CASE("counters, ports, routes and neighbors have the documented shapes") {
   CHECK(at(c, "/drops") == R"({"icv_failed":7})");
   CHECK(at(c, "/ports/0/name") == R"("wan")");
   CHECK(at(c, "/workers/0/rx") == "5");
-  CHECK(at(c, "/crypto") == R"([{"suite":"aes256gcm16","level":"avx2","api":"burst","packets":64}])");
+  CHECK(at(c, "/crypto") == R"([{"suite":"aes256gcm16","level":"avx2","api":"burst","packets":64,"octets":0}])");
   CHECK(at(c, "/pools/0/in_use") == "12");
   CHECK(at(world.answer(R"({"cmd":"show-port"})"), "/result/ports/1") == "missing");
   CHECK(at(world.answer(R"({"cmd":"show-port","port":"wan"})"), "/result/ports/0/up") == "true");
