@@ -7,6 +7,7 @@
 namespace causeway {
 namespace {
 
+using test::aggressive_options;
 using test::Bytes;
 using test::Fate;
 using test::IkePair;
@@ -167,26 +168,28 @@ TEST_CASE("IKEv1 life: a lost third message of quick mode heals by ESP alone") {
   CHECK(pair.difference() == "");
 }
 
+// The last message that it sends is its DELETE of phase 1 alone.
+void delete_phase_one_alone(IkePair& pair, Side& side) {
+  pair.with(side, [](ike::IkeSa& sa, Time now, ike::Effects& out) {
+    ike::Effects all;
+    sa.close(now, all);
+    for (auto it = all.rbegin(); it != all.rend(); ++it) {
+      if (!std::holds_alternative<ike::Send>(*it)) continue;
+      out.push_back(std::move(*it));
+      break;
+    }
+  });
+}
+
 TEST_CASE("IKEv1 life: phase 2 does not die when the peer deletes phase 1, and another one is begun at once") {
   IkePair pair(with_lifetimes(36000, 36000));
   up(pair);
-  {
-    pair.with(pair.b, [](ike::IkeSa& sa, Time now, ike::Effects& out) {
-      ike::Effects all;
-      sa.close(now, all);
-      // Its DELETE of phase 1 alone: the last message it sends.
-      for (auto it = all.rbegin(); it != all.rend(); ++it) {
-        if (!std::holds_alternative<ike::Send>(*it)) continue;
-        out.push_back(std::move(*it));
-        break;
-      }
-    });
-    pair.run(Time{10'000});
-    CHECK(pair.a.phase_one_lost.size() == 1);
-    CHECK(pair.a.established == 2);
-    CHECK(pair.a.up());
-    CHECK(pair.a.child_closed.empty());
-  }
+  delete_phase_one_alone(pair, pair.b);
+  pair.run(Time{10'000});
+  CHECK(pair.a.phase_one_lost.size() == 1);
+  CHECK(pair.a.established == 2);
+  CHECK(pair.a.up());
+  CHECK(pair.a.child_closed.empty());
 }
 
 TEST_CASE("IKEv1 life: phase 1 that ends without renewal leaves its children, and a later one inherits them") {
@@ -216,6 +219,34 @@ TEST_CASE("IKEv1 life: a phase 1 that is gone goes for good with the last of its
   CHECK(pair.a.sas.empty());
   CHECK(pair.a.ike_closed.size() == 1);
   CHECK(pair.stuck().empty());
+}
+
+TEST_CASE("IKEv1 life: with child_follows_ike the children end with their phase 1, on the side that wants it so") {
+  PairOptions options;
+  options.adjust = [](ike::PeerSettings& s, bool is_b) { s.config.child_follows_ike = !is_b; };
+  SECTION("it ends by time") {
+    IkePair pair(with_lifetimes(60, 3600, std::move(options)));
+    up(pair);
+    pair.renewal = false;
+    pair.run(Time{90'000});
+    CHECK(pair.a.phase_one_lost.empty());
+    CHECK(pair.a.ike_closed.size() == 1);
+    CHECK(pair.a.child_closed.size() == 1);
+    CHECK_FALSE(pair.a.up());
+    CHECK(pair.b.phase_one_lost.size() == 1);
+    CHECK(pair.b.child_closed.empty());
+  }
+  SECTION("the peer deletes it") {
+    IkePair pair(with_lifetimes(36000, 36000, std::move(options)));
+    up(pair);
+    pair.renewal = false;
+    delete_phase_one_alone(pair, pair.b);
+    pair.run(Time{10'000});
+    CHECK(pair.a.phase_one_lost.empty());
+    CHECK(pair.a.ike_closed.size() == 1);
+    CHECK(pair.a.child_closed.size() == 1);
+    CHECK(pair.a.sas.empty());
+  }
 }
 
 TEST_CASE("IKEv1 life: without any IKE message getting through, the tunnel lives as long as its children") {
@@ -380,6 +411,38 @@ TEST_CASE("IKEv1 life: what comes unprotected, or was protected before, ends not
   CHECK(pair.a.child_closed.empty());
   CHECK(pair.b.child_closed.empty());
   CHECK(pair.a.sas.size() == 1);
+}
+
+// A payload more at the end of a message in clear.
+Bytes with_payload(Bytes message, ike::PayloadType type, const Bytes& body) {
+  std::size_t next_at = 16, at = 28;  // where the type of the following payload stands (RFC 2408 3.1, 3.2)
+  while (message.at(next_at) != 0) {
+    next_at = at;
+    at += static_cast<std::size_t>(message.at(at + 2)) << 8 | message.at(at + 3);
+  }
+  message.at(next_at) = static_cast<std::uint8_t>(type);
+  const std::size_t size = body.size() + 4;
+  for (const std::size_t octet : {std::size_t{0}, std::size_t{0}, size >> 8, size}) {
+    message.push_back(static_cast<std::uint8_t>(octet));
+  }
+  message.insert(message.end(), body.begin(), body.end());
+  message.at(26) = static_cast<std::uint8_t>(message.size() >> 8);
+  message.at(27) = static_cast<std::uint8_t>(message.size());
+  return message;
+}
+
+TEST_CASE("IKEv1 life: an INITIAL-CONTACT that somebody puts into aggressive mode's answer in clear is not believed") {
+  const bool forged = GENERATE(false, true);
+  IkePair pair(aggressive_options());
+  pair.wire = [&](const InFlight& d) {
+    if (!forged || d.number != 1) return Fate{kOnTime};
+    Bytes body{0, 0, 0, 1, 1, 16, 0x60, 0x02};
+    body.insert(body.end(), d.bytes.begin(), d.bytes.begin() + 16);
+    return Fate{{kLatency, with_payload(d.bytes, ike::PayloadType::v1_notification, body)}};
+  };
+  up(pair);
+  CHECK(pair.a.first_contacts == 0);
+  CHECK(pair.b.first_contacts == 1);  // ours goes protected, with the proof
 }
 
 std::vector<Bytes> variants(const Bytes& message) {

@@ -257,7 +257,10 @@ void IkePair::carry_out(Side& side, ike::Effects& effects) {
                      if (it != side.outbound.end() && it->second->spi_out == e.spi) side.outbound.erase(it);
                    },
                    [&](ike::EndpointsChanged&) {},
-                   [&](ike::IkeEstablished&) { ++side.established; },
+                   [&](ike::IkeEstablished& e) {
+                     ++side.established;
+                     side.first_contacts += e.initial_contact ? 1 : 0;
+                   },
                    [&](ike::ChildEstablished& e) { ++(e.rekey ? side.rekeyed : side.children_established); },
                    [&](ike::ChildClosed& e) { side.child_closed.push_back(e.reason); },
                    [&](ike::ChildFailed& e) { side.child_failed.push_back(e.reason); },

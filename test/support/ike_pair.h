@@ -67,6 +67,7 @@ struct Side {
   std::set<const ike::IkeSa*> headless, inherited;  // IKEv1: phase 1 is gone; another one has its children
   std::vector<std::string> notices;
   int established = 0, children_established = 0, rekeyed = 0, keepalives = 0, sent = 0;
+  int first_contacts = 0;  // those established for which the peer says, proven, that it has no other (INITIAL_CONTACT)
   std::vector<std::string> broken_rules;  // what the control plane may rely on and did not get
 
   [[nodiscard]] ike::IkeSa* ike() const;                                              // the newest one
